@@ -1,1 +1,28 @@
-//! sync-core
+//! Offline-first sync: read and write locally, sync when ready.
+//!
+//! This crate is the engine. It knows neither SQL nor HTTP: a database is a [`store::Store`], a
+//! server is a [`transport::Transport`].
+
+pub mod changed_fields;
+pub mod entity;
+pub mod env;
+pub mod id;
+pub mod op;
+pub mod record;
+pub mod schema;
+pub mod store;
+pub mod time;
+pub mod transport;
+pub mod version;
+
+pub use changed_fields::ChangedFields;
+pub use entity::SyncEntity;
+pub use env::{Clock, Entropy, Env};
+pub use id::{EntityId, InvalidId, Kind, OpId};
+pub use op::{Change, Fate, Op, OpStatus, Precondition, Shadow, Verdict};
+pub use record::{InvalidRecord, Record};
+pub use schema::{Column, ColumnType, TableSchema};
+pub use store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreTx, TxMode};
+pub use time::{InvalidTimestamp, Timestamp};
+pub use transport::{Transport, TransportError, TransportErrorKind};
+pub use version::{ServerState, Version};

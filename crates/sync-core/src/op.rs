@@ -1,0 +1,203 @@
+//! One queued intent on one entity.
+
+use serde::{Deserialize, Serialize};
+
+use crate::changed_fields::ChangedFields;
+use crate::id::{EntityId, Kind, OpId};
+use crate::record::Record;
+use crate::time::Timestamp;
+use crate::version::Version;
+
+/// What a user did to an entity, or what is to be done on the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Change {
+    /// Create or update: the full record.
+    Upsert {
+        /// The record as it is to be.
+        payload: Record,
+        /// The fields that the user changed; `None` = all.
+        #[serde(default)]
+        changed: Option<ChangedFields>,
+    },
+    /// Delete.
+    Delete,
+}
+
+impl Change {
+    /// The payload of an upsert.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Record> {
+        match self {
+            Self::Upsert { payload, .. } => Some(payload),
+            Self::Delete => None,
+        }
+    }
+
+    /// Is it a deletion?
+    #[must_use]
+    pub fn is_delete(&self) -> bool {
+        matches!(self, Self::Delete)
+    }
+}
+
+/// What the server is asked to check before it applies an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "check", rename_all = "snake_case")]
+pub enum Precondition {
+    /// The entity still has this version.
+    IfBase {
+        /// The version that the operation was made, or judged, against.
+        version: Version,
+    },
+    /// The entity does not exist.
+    IfAbsent,
+    /// Nothing: overwrite whatever is there.
+    Force,
+}
+
+/// What is known about whether the server applied an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fate {
+    /// It never left: surely not applied.
+    #[default]
+    NeverSent,
+    /// It was sent and no definitive answer came: perhaps applied.
+    Unknown,
+    /// Every attempt so far got a definitive negative answer: surely not applied.
+    Negative,
+}
+
+/// Whether an operation takes part in synchronisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OpStatus {
+    /// Waiting to be sent.
+    #[default]
+    Pending,
+    /// In a conflict that somebody put off: not sent until it is resolved, edited again, or its
+    /// server record changes.
+    Deferred,
+    /// Set aside with its reason: nothing is lost, nothing is sent until somebody acts.
+    Stuck,
+}
+
+/// How a conflict was decided: the operation as it will go out instead of as it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What goes out.
+    pub change: Change,
+    /// The version that the decision was made against; `None` = unknown or a deletion without one.
+    pub judged: Option<Version>,
+    /// Does it re-create an entity that the server had deleted?
+    #[serde(default)]
+    pub recreate: bool,
+}
+
+/// One queued operation, with everything that a restart must remember.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// Place in the queue, assigned by the store.
+    pub seq: i64,
+    /// Its identity.
+    pub op_id: OpId,
+    /// The type of its entity.
+    pub kind: Kind,
+    /// Its entity.
+    pub entity_id: EntityId,
+    /// The edit as the user wrote it; a conflict is always judged from this.
+    pub written: Change,
+    /// When the newest edit in it was made: the device's time, corrected by the offset to the
+    /// server's clock that was known then.
+    pub written_at: Timestamp,
+    /// The decision of a conflict, if there was one.
+    pub verdict: Option<Verdict>,
+    /// What the server is asked to check; `None` = the base is unknown, fetch before sending.
+    pub precondition: Option<Precondition>,
+    /// Grows whenever content or precondition changes after the operation was sent.
+    pub round: u32,
+    /// What is known about its effect.
+    pub fate: Fate,
+    /// Was it ever sent, in any round?
+    pub ever_sent: bool,
+    /// Does it take part?
+    pub status: OpStatus,
+    /// How often the server refused it.
+    pub try_count: u32,
+    /// In how many runs it alone got no usable answer.
+    pub trouble_count: u32,
+    /// Not sent before this time of the device, in Unix milliseconds.
+    pub next_attempt_at: Option<i64>,
+    /// What the server or the library last said against it.
+    pub last_error: Option<String>,
+}
+
+impl Op {
+    /// A fresh operation that was never sent.
+    #[must_use]
+    pub fn new(op_id: OpId, kind: Kind, id: EntityId, written: Change, at: Timestamp) -> Self {
+        Self {
+            seq: 0,
+            op_id,
+            kind,
+            entity_id: id,
+            written,
+            written_at: at,
+            verdict: None,
+            precondition: None,
+            round: 0,
+            fate: Fate::NeverSent,
+            ever_sent: false,
+            status: OpStatus::Pending,
+            try_count: 0,
+            trouble_count: 0,
+            next_attempt_at: None,
+            last_error: None,
+        }
+    }
+
+    /// What goes out: the verdict's content, else the edit as written.
+    #[must_use]
+    pub fn outgoing(&self) -> &Change {
+        self.verdict
+            .as_ref()
+            .map_or(&self.written, |verdict| &verdict.change)
+    }
+
+    /// The fields that the user changed; `None` = all (or a delete).
+    #[must_use]
+    pub fn changed(&self) -> Option<&ChangedFields> {
+        match &self.written {
+            Change::Upsert { changed, .. } => changed.as_ref(),
+            Change::Delete => None,
+        }
+    }
+
+    /// The key under which the server recognises a repetition.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        self.op_id.idempotency_key(self.round)
+    }
+
+    /// Did the server surely not apply it, so that a new edit may fold into it?
+    #[must_use]
+    pub fn surely_not_applied(&self) -> bool {
+        self.fate != Fate::Unknown
+    }
+}
+
+/// Both slots of what the library remembers about the server while an entity has operations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// The type of the entity.
+    pub kind: Kind,
+    /// The entity.
+    pub entity_id: EntityId,
+    /// The entity at the version that its oldest operation was made against.
+    pub base: crate::version::ServerState,
+    /// The newest state that a pull brought since.
+    pub parked: Option<crate::version::ServerState>,
+}

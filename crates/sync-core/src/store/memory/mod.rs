@@ -1,0 +1,4 @@
+//! In memory.
+/// placeholder
+#[derive(Debug)]
+pub struct MemoryStore;

@@ -1,0 +1,210 @@
+//! The seam to a database: a factory of short transactions.
+//!
+//! Atomicity is written once, in this crate: a local write with its queued operation, a pulled page
+//! with its cursor, an answer with everything that follows from it are each one [`StoreTx`]. A
+//! store only has to make one transaction atomic, isolated and durable.
+
+mod changes;
+mod error;
+pub mod memory;
+mod types;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+pub use changes::{ChangeHub, ChangeNotice, ChangeStream};
+pub use error::{StoreError, StoreErrorKind};
+pub use memory::MemoryStore;
+pub use types::{
+    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Rejected, Removal,
+    ResyncState, RowOrigin, RowWrite, TxMode,
+};
+
+use crate::id::{EntityId, Kind, OpId};
+use crate::op::{Op, Shadow};
+use crate::record::Record;
+use crate::schema::TableSchema;
+use crate::version::Version;
+
+/// A database that holds the user's tables and the library's own.
+///
+/// # Contract
+/// The suite `sync_testkit::store_conformance!` states it as tests; [`MemoryStore`] is its
+/// executable specification.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Creates or migrates the library's own tables and checks the user's.
+    ///
+    /// # Behavior
+    /// Idempotent, and safe when several processes do it at once. Never alters a user's table.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Schema`] names every difference between `tables` and the database in one
+    /// message; [`StoreErrorKind::Open`] if the library's tables cannot be made or are newer than
+    /// this version understands.
+    async fn prepare(&self, tables: &[TableSchema]) -> Result<(), StoreError>;
+
+    /// Begins a transaction.
+    ///
+    /// # Behavior
+    /// Dropping it without [`StoreTx::commit`] rolls everything back. A reading transaction sees
+    /// one consistent state; a writing one sees its own changes.
+    ///
+    /// # Concurrency
+    /// Writing transactions run one after another: `begin` waits its turn (without blocking the
+    /// runtime thread) and never fails merely because somebody else writes. Readers do not wait
+    /// for writers.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Busy`] if another program kept the database locked too long.
+    async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError>;
+
+    /// Which kinds changed, told after each commit that was made through this store.
+    fn changes(&self) -> ChangeStream;
+}
+
+/// One transaction. Every method takes a set and needs a bounded number of statements for it.
+///
+/// # Contract for every method
+/// Unknown ids are no error and yield nothing; an empty set does nothing; results come in the
+/// order of the ids asked for, or of `seq` for operations. After an error the transaction may only
+/// be dropped.
+#[async_trait]
+pub trait StoreTx: Send {
+    // -- the user's rows ------------------------------------------------------------------------
+
+    /// The rows as records, local-only columns left out, fields without a column included.
+    async fn get(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError>;
+
+    /// Inserts or updates rows: the columns of the synced fields, an absent field being null.
+    /// Local-only columns are written only where the record has their field.
+    ///
+    /// # Behavior
+    /// The version of [`RowOrigin::Server`] is what [`StoreTx::versions`] returns for the row from
+    /// then on; [`RowOrigin::Local`] leaves what is known as it is. A row
+    /// that the table refuses (type, constraint) is reported and leaves no trace, the others are
+    /// written. Never deletes and re-inserts, so that no cascade fires. Of a doubled id the last
+    /// wins.
+    async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError>;
+
+    /// Inserts a row that must not exist yet: `false` if a row with this id is there.
+    async fn insert(&mut self, kind: &Kind, record: &Record) -> Result<bool, StoreError>;
+
+    /// Removes rows. With a [`Removal::tombstone`] its version stays known although the row is
+    /// gone; without one the version is forgotten too. A removal that the table refuses (a
+    /// foreign key) is reported.
+    async fn remove(&mut self, kind: &Kind, rows: &[Removal]) -> Result<PutReport, StoreError>;
+
+    /// The versions that the server last gave these entities, removed ones included. An entry
+    /// whose stamp is `None` is a row that the server's answer brought without a version.
+    async fn versions(
+        &mut self,
+        kind: &Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<(EntityId, Option<Version>)>, StoreError>;
+
+    /// Notes that a full pull of this generation saw these entities.
+    async fn mark_seen(
+        &mut self,
+        kind: &Kind,
+        generation: u32,
+        ids: &[EntityId],
+    ) -> Result<(), StoreError>;
+
+    /// Rows that the server once wrote, that are still there, have no operation and were neither
+    /// written nor seen in this generation; in order of id, after `after`, at most `limit`.
+    async fn unseen(
+        &mut self,
+        kind: &Kind,
+        generation: u32,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<EntityId>, StoreError>;
+
+    /// How many rows of this kind the server once wrote and are still there.
+    async fn count_synced(&mut self, kind: &Kind) -> Result<u64, StoreError>;
+
+    /// Forgets tombstone versions of removed rows older than this stamp.
+    async fn forget_tombstones(&mut self, kind: &Kind, before: &Version)
+    -> Result<u64, StoreError>;
+
+    // -- outbox ---------------------------------------------------------------------------------
+
+    /// Appends operations in this order; returns their places, growing and never used again.
+    /// An operation id that exists already is [`StoreErrorKind::Constraint`].
+    async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError>;
+
+    /// The operations that match, ordered by place.
+    async fn ops(&mut self, query: &OpQuery) -> Result<Vec<Op>, StoreError>;
+
+    /// How many operations match (`limit` is ignored).
+    async fn count_ops(&mut self, query: &OpQuery) -> Result<u64, StoreError>;
+
+    /// Replaces operations, found by `op_id`; their place stays.
+    async fn update_ops(&mut self, ops: &[Op]) -> Result<(), StoreError>;
+
+    /// Removes operations.
+    async fn delete_ops(&mut self, ids: &[OpId]) -> Result<(), StoreError>;
+
+    /// The shadows of these entities.
+    async fn shadows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Shadow>, StoreError>;
+
+    /// Inserts or replaces shadows.
+    async fn put_shadows(&mut self, shadows: &[Shadow]) -> Result<(), StoreError>;
+
+    /// Removes shadows.
+    async fn delete_shadows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<(), StoreError>;
+
+    /// Which of these entities have an operation or a shadow.
+    async fn pending(&mut self, kind: &Kind, ids: &[EntityId])
+    -> Result<Vec<EntityId>, StoreError>;
+
+    /// Entities of this kind that have a shadow but no operation, at most `limit`: acknowledged
+    /// without a record, to be fetched.
+    async fn idle_shadows(&mut self, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError>;
+
+    // -- bookkeeping ----------------------------------------------------------------------------
+
+    /// Where the pull of this kind stands.
+    async fn cursor(&mut self, kind: &Kind) -> Result<Option<CursorState>, StoreError>;
+
+    /// Moves the cursor; `None` forgets it.
+    async fn put_cursor(
+        &mut self,
+        kind: &Kind,
+        cursor: Option<&CursorState>,
+    ) -> Result<(), StoreError>;
+
+    /// Open conflicts, oldest first; of one operation if it is given.
+    async fn conflicts(&mut self, op: Option<&OpId>) -> Result<Vec<ConflictEntry>, StoreError>;
+
+    /// Stores open conflicts, one per operation.
+    async fn put_conflicts(&mut self, entries: &[ConflictEntry]) -> Result<(), StoreError>;
+
+    /// Removes open conflicts.
+    async fn delete_conflicts(&mut self, ops: &[OpId]) -> Result<(), StoreError>;
+
+    /// Quarantined rows of a kind, oldest first, after `after` (a [`QuarantineEntry::key`]).
+    async fn quarantined(
+        &mut self,
+        kind: &Kind,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// Quarantines rows, one entry per key: the newest replaces.
+    async fn put_quarantine(&mut self, entries: &[QuarantineEntry]) -> Result<(), StoreError>;
+
+    /// Releases rows from quarantine. Unknown keys are no error.
+    async fn delete_quarantine(&mut self, kind: &Kind, keys: &[String]) -> Result<(), StoreError>;
+
+    /// One value of the library's own notes (schema version, account, epoch, lease).
+    async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Sets or removes a note.
+    async fn put_meta(&mut self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+
+    /// Makes everything durable as the transaction's mode promises, then tells [`Store::changes`].
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}

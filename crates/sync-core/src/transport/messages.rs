@@ -1,0 +1,362 @@
+//! Requests and answers.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::changed_fields::ChangedFields;
+use crate::id::{EntityId, Kind, OpId};
+use crate::op::Precondition;
+use crate::record::Record;
+use crate::time::Timestamp;
+use crate::version::ServerState;
+
+/// What came, and what came with it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Answer<T> {
+    /// The answer itself.
+    pub value: T,
+    /// The server's clock (`Date`).
+    pub server_date: Option<Timestamp>,
+    /// The server's epoch (`X-Sync-Epoch`); a new one means that a backup was restored.
+    pub epoch: Option<String>,
+    /// What the server declared (`X-Sync-Features`); `None` = nothing in this answer.
+    pub features: Option<Features>,
+}
+
+impl<T> Answer<T> {
+    /// An answer with nothing beside it.
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        Self {
+            value,
+            server_date: None,
+            epoch: None,
+            features: None,
+        }
+    }
+
+    /// The same circumstances around another value.
+    #[must_use]
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        let Self {
+            value,
+            server_date,
+            epoch,
+            features,
+        } = self;
+        Answer {
+            value: f(value),
+            server_date,
+            epoch,
+            features,
+        }
+    }
+}
+
+/// What a server declares that it does, beyond the basic protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Features(BTreeSet<String>);
+
+impl Features {
+    /// Reads a comma-separated list.
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        let names = list.split(',').map(|name| name.trim().to_ascii_lowercase());
+        Self(names.filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Does it honour idempotency keys?
+    #[must_use]
+    pub fn idempotency(&self) -> bool {
+        self.has("idempotency")
+    }
+
+    /// Does it check `If-None-Match: *`?
+    #[must_use]
+    pub fn if_absent(&self) -> bool {
+        self.has("if-absent")
+    }
+
+    /// Does it take forced operations inside a batch?
+    #[must_use]
+    pub fn force(&self) -> bool {
+        self.has("force")
+    }
+
+    /// Does it declare this feature?
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+}
+
+/// What a transport can do and whom it talks to.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Identifies the server (base URL without secrets): cursors of one are not used at another.
+    pub origin: String,
+    /// The most operations that one push may carry; 1 = no batches.
+    pub max_batch: u32,
+}
+
+impl Capabilities {
+    /// A server of this name that takes one operation at a time.
+    #[must_use]
+    pub fn new(origin: impl Into<String>) -> Self {
+        Self {
+            origin: origin.into(),
+            max_batch: 1,
+        }
+    }
+
+    /// The same, taking batches of at most so many operations.
+    #[must_use]
+    pub fn with_max_batch(mut self, operations: u32) -> Self {
+        self.max_batch = operations.max(1);
+        self
+    }
+}
+
+/// A page that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PullRequest {
+    /// Of this kind.
+    pub kind: Kind,
+    /// Changed at or after this stamp; `None` = from the beginning.
+    pub since: Option<Timestamp>,
+    /// Id of the last row already seen at `since`.
+    pub after_id: Option<EntityId>,
+    /// The server's token for the next page of the chain.
+    pub page_token: Option<String>,
+    /// The server's own cursor, sent beside the keyset.
+    pub cursor: Option<String>,
+    /// At most so many rows.
+    pub limit: u32,
+    /// With tombstones?
+    pub include_deleted: bool,
+    /// Further query parameters.
+    pub filter: Vec<(String, String)>,
+}
+
+impl PullRequest {
+    /// The first page of a kind, from the beginning, tombstones included.
+    #[must_use]
+    pub fn new(kind: Kind, limit: u32) -> Self {
+        Self {
+            kind,
+            since: None,
+            after_id: None,
+            page_token: None,
+            cursor: None,
+            limit,
+            include_deleted: true,
+            filter: Vec::new(),
+        }
+    }
+}
+
+/// One page.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PullPage {
+    /// The rows as they came; what is not a usable record is the engine's to set aside.
+    pub items: Vec<Value>,
+    /// Token of the next page of this chain; `None` = no token.
+    pub next_page_token: Option<String>,
+    /// The server's own cursor behind this page.
+    pub next_cursor: Option<String>,
+    /// How many rows there are in all, where the server says so.
+    pub total: Option<u64>,
+}
+
+impl PullPage {
+    /// A page of these rows, without a token.
+    #[must_use]
+    pub fn new(items: Vec<Value>) -> Self {
+        Self {
+            items,
+            ..Self::default()
+        }
+    }
+}
+
+/// One entity that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FetchRequest {
+    /// Its type.
+    pub kind: Kind,
+    /// Its id.
+    pub id: EntityId,
+}
+
+impl FetchRequest {
+    /// Asks for this entity.
+    #[must_use]
+    pub fn new(kind: Kind, id: EntityId) -> Self {
+        Self { kind, id }
+    }
+}
+
+/// One request of one or more operations.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PushRequest {
+    /// The operations; more than one goes as a batch.
+    pub ops: Vec<PushOp>,
+}
+
+impl PushRequest {
+    /// A request of these operations.
+    #[must_use]
+    pub fn new(ops: Vec<PushOp>) -> Self {
+        Self { ops }
+    }
+
+    /// May this request be repeated blindly after its fate became unknown? Only where every
+    /// operation is checked against a version, or the server honours keys.
+    #[must_use]
+    pub fn is_repeatable(&self, features: &Features) -> bool {
+        self.ops.iter().all(|op| match op.precondition {
+            Precondition::IfBase { .. } => true,
+            Precondition::IfAbsent => features.if_absent() || features.idempotency(),
+            Precondition::Force => features.idempotency(),
+        })
+    }
+}
+
+/// One operation as it goes out.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PushOp {
+    /// Idempotency key of this operation and round.
+    pub key: String,
+    /// The queued operation.
+    pub op_id: OpId,
+    /// Type of its entity.
+    pub kind: Kind,
+    /// Its entity.
+    pub id: EntityId,
+    /// What is to be done.
+    pub change: PushChange,
+    /// What the server is asked to check.
+    pub precondition: Precondition,
+}
+
+impl PushOp {
+    /// An operation as it goes out.
+    #[must_use]
+    pub fn new(
+        key: String,
+        op_id: OpId,
+        kind: Kind,
+        id: EntityId,
+        change: PushChange,
+        precondition: Precondition,
+    ) -> Self {
+        Self {
+            key,
+            op_id,
+            kind,
+            id,
+            change,
+            precondition,
+        }
+    }
+}
+
+/// What is to be done on the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PushChange {
+    /// Create or update.
+    Upsert {
+        /// The full record.
+        record: Record,
+        /// The fields that the user changed; `None` = all.
+        changed: Option<ChangedFields>,
+    },
+    /// Delete.
+    Delete,
+}
+
+/// What the server said to one operation.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PushResult {
+    /// The idempotency key that was sent.
+    pub key: String,
+    /// The answer.
+    pub outcome: PushOutcome,
+}
+
+impl PushResult {
+    /// The answer to the operation with this key.
+    #[must_use]
+    pub fn new(key: impl Into<String>, outcome: PushOutcome) -> Self {
+        Self {
+            key: key.into(),
+            outcome,
+        }
+    }
+}
+
+/// What one answer to one operation says, before the engine looks at the operation itself.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum PushOutcome {
+    /// 2xx: done. A tombstone in answer to an upsert is for the engine to judge.
+    Accepted {
+        /// The stored record, if the answer had one.
+        state: Option<ServerState>,
+    },
+    /// 409 or 412.
+    Conflict {
+        /// The server's record; `None` = none came that can be used: fetch it.
+        state: Option<ServerState>,
+        /// When the server's side was written, for last-write-wins.
+        time: Option<Timestamp>,
+    },
+    /// 404 or 410.
+    Gone,
+    /// Another 4xx: the server will not do this.
+    Refused {
+        /// The status.
+        status: u16,
+        /// What the server said.
+        message: String,
+    },
+    /// 5xx, or a result of a batch that is missing, doubled or without a status.
+    Trouble {
+        /// What happened.
+        message: String,
+    },
+    /// 408, 429 or 503 for this item of a batch: nobody is being served now.
+    Unavailable {
+        /// The status.
+        status: u16,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// 401 for this item of a batch.
+    Unauthorized,
+    /// Not an answer of this server to this operation: nothing is concluded from it.
+    Protocol {
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// A hint that something changed on the server; carries no data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wakeup {
+    /// This kind changed.
+    Kind(Kind),
+    /// Anything may have changed: events were missed.
+    Everything,
+}
