@@ -1,0 +1,445 @@
+//! The rules that the reference cases do not show, one each.
+
+use serde_json::{Value, json};
+use sync_core::changed_fields::ChangedFields;
+use sync_core::json::same_object;
+use sync_core::merge::{MergeResult, deep_merge, preserving_merge};
+
+use crate::object;
+
+fn merge(
+    local: Value,
+    server: Value,
+    base: Option<Value>,
+    changed: Option<&[&str]>,
+) -> MergeResult {
+    let changed: Option<ChangedFields> = changed.map(|fields| fields.iter().copied().collect());
+    preserving_merge(
+        &object(local),
+        &object(server),
+        base.map(object).as_ref(),
+        changed.as_ref(),
+    )
+}
+
+/// Merges one field `f` with a base; gives its value, if it has one, and whether it is contested.
+fn merge_field(local: Value, server: Value, base: Value) -> (Option<Value>, bool) {
+    outcome(&merge(
+        json!({"f": local}),
+        json!({"f": server}),
+        Some(json!({"f": base})),
+        None,
+    ))
+}
+
+/// The same without a base.
+fn merge_field_without_base(local: Value, server: Value) -> (Option<Value>, bool) {
+    outcome(&merge(
+        json!({"f": local}),
+        json!({"f": server}),
+        None,
+        None,
+    ))
+}
+
+fn outcome(result: &MergeResult) -> (Option<Value>, bool) {
+    (
+        result.data.get("f").cloned(),
+        result.contested_fields.contains("f"),
+    )
+}
+
+fn kept(value: Value) -> (Option<Value>, bool) {
+    (Some(value), false)
+}
+
+fn contested(value: Value) -> (Option<Value>, bool) {
+    (Some(value), true)
+}
+
+// The top level
+
+#[test]
+fn an_empty_changed_set_leaves_the_servers_record() {
+    let result = merge(json!({"a": 1, "b": 2}), json!({"a": 3}), None, Some(&[]));
+    assert_eq!(result.data, object(json!({"a": 3})));
+    assert!(result.local_fields.is_empty() && result.contested_fields.is_empty());
+}
+
+#[test]
+fn a_stale_field_outside_the_changed_set_stays_the_servers_even_if_only_local_differs_from_the_base()
+ {
+    let result = merge(
+        json!({"a": 1}),
+        json!({"a": 2}),
+        Some(json!({"a": 2})),
+        Some(&[]),
+    );
+    assert_eq!(result.data, object(json!({"a": 2})));
+}
+
+#[test]
+fn a_field_absent_locally_is_untouched_even_if_recorded_or_in_the_base() {
+    for base in [None, Some(json!({"a": 1}))] {
+        let result = merge(json!({}), json!({"a": 2}), base, Some(&["a"]));
+        assert_eq!(result.data, object(json!({"a": 2})));
+        assert!(result.contested_fields.is_empty());
+    }
+}
+
+#[test]
+fn a_null_that_the_base_did_not_have_either_is_no_clearing() {
+    for base in [json!({}), json!({"a": null})] {
+        let result = merge(
+            json!({"a": null}),
+            json!({"a": 5}),
+            Some(base),
+            Some(&["a"]),
+        );
+        assert_eq!(result.data, object(json!({"a": 5})));
+        assert!(result.contested_fields.is_empty());
+    }
+}
+
+#[test]
+fn clearing_what_the_server_cleared_or_removed_is_agreed() {
+    for server in [json!({"a": null}), json!({})] {
+        let result = merge(
+            json!({"a": null}),
+            server.clone(),
+            Some(json!({"a": 1})),
+            Some(&["a"]),
+        );
+        assert_eq!(result.data, object(server));
+        assert!(result.local_fields.is_empty() && result.contested_fields.is_empty());
+    }
+}
+
+#[test]
+fn a_recorded_null_without_a_base_is_written_even_where_the_server_has_no_such_field() {
+    let result = merge(json!({"a": null}), json!({}), None, Some(&["a"]));
+    assert_eq!(result.data, object(json!({"a": null})));
+    assert!(result.local_fields.contains("a") && result.contested_fields.is_empty());
+}
+
+#[test]
+fn an_edit_of_a_field_that_the_server_cleared_or_removed_stays_and_is_named() {
+    for server in [json!({"a": null}), json!({})] {
+        let result = merge(json!({"a": 2}), server, Some(json!({"a": 1})), None);
+        assert_eq!(result.data, object(json!({"a": 2})));
+        assert!(result.contested_fields.contains("a"));
+        assert!(result.local_fields.contains("a") && result.server_fields.is_empty());
+    }
+}
+
+#[test]
+fn a_field_that_is_null_on_the_server_as_in_the_base_takes_locals_value() {
+    let result = merge(json!({"a": 2}), json!({"a": null}), Some(json!({})), None);
+    assert_eq!(result.data, object(json!({"a": 2})));
+    assert!(result.contested_fields.is_empty());
+}
+
+#[test]
+fn a_null_of_the_server_survives_an_untouched_field() {
+    let result = merge(
+        json!({"a": 1}),
+        json!({"a": null}),
+        Some(json!({"a": 1})),
+        None,
+    );
+    assert_eq!(result.data, object(json!({"a": null})));
+    assert!(result.server_fields.contains("a"));
+}
+
+#[test]
+fn system_fields_recorded_as_changed_stay_the_servers_and_are_never_named() {
+    let result = merge(
+        json!({"id": "x", "_rev": 1, "deleted_at": null, "createdAt": "l"}),
+        json!({"id": "e1", "_rev": 2, "deleted_at": "s"}),
+        Some(json!({"id": "e1", "_rev": 1, "deleted_at": "s"})),
+        Some(&["id", "_rev", "deleted_at", "createdAt"]),
+    );
+    assert_eq!(
+        result.data,
+        object(json!({"id": "e1", "_rev": 2, "deleted_at": "s"}))
+    );
+    assert!(result.local_fields.is_empty());
+    assert!(result.server_fields.is_empty());
+    assert!(result.contested_fields.is_empty());
+}
+
+// Objects
+
+#[test]
+fn inside_an_object_a_local_null_without_a_base_keeps_the_servers_value() {
+    assert_eq!(
+        merge_field_without_base(json!({"k": null, "n": null}), json!({"k": 1})),
+        kept(json!({"k": 1}))
+    );
+    let result = merge(
+        json!({"f": {"k": null}}),
+        json!({"f": {"k": 1}}),
+        None,
+        Some(&["f"]),
+    );
+    assert_eq!(
+        outcome(&result),
+        kept(json!({"k": 1})),
+        "the changed set reaches top-level fields only"
+    );
+}
+
+#[test]
+fn a_nested_key_edited_on_one_side_and_removed_on_the_other_stays_and_is_named() {
+    let base = || json!({"k": 1, "x": 0});
+    assert_eq!(
+        merge_field(json!({"k": 2, "x": 0}), json!({"x": 5}), base()),
+        contested(json!({"k": 2, "x": 5}))
+    );
+    assert_eq!(
+        merge_field(json!({"x": 5}), json!({"k": 2, "x": 0}), base()),
+        contested(json!({"k": 2, "x": 5}))
+    );
+}
+
+#[test]
+fn a_nested_key_removed_locally_and_untouched_there_goes() {
+    assert_eq!(
+        merge_field(
+            json!({"x": 0}),
+            json!({"k": 1, "x": 5}),
+            json!({"k": 1, "x": 0})
+        ),
+        kept(json!({"x": 5}))
+    );
+}
+
+#[test]
+fn a_nested_clear_and_a_nested_removal_are_different_changes() {
+    assert_eq!(
+        merge_field(json!({"k": null}), json!({}), json!({"k": 1})),
+        contested(json!({"k": null}))
+    );
+    assert_eq!(
+        merge_field(json!({}), json!({"k": null}), json!({"k": 1})),
+        contested(json!({"k": null}))
+    );
+}
+
+#[test]
+fn objects_that_both_sides_added_merge_without_a_base() {
+    for base in [json!(null), json!(7)] {
+        assert_eq!(
+            merge_field(json!({"a": 1, "c": null}), json!({"b": 2, "c": 3}), base),
+            kept(json!({"a": 1, "b": 2, "c": 3}))
+        );
+    }
+}
+
+#[test]
+fn an_object_replaced_on_both_sides_by_the_same_new_one_merges_without_the_old_one() {
+    assert_eq!(
+        merge_field(
+            json!({"id": 2, "name": "Bob", "age": null}),
+            json!({"id": 2, "name": "Bobby", "age": 4}),
+            json!({"id": 1, "name": "Bob", "age": 9}),
+        ),
+        contested(json!({"id": 2, "name": "Bob", "age": 4})),
+        "the name of the object before says nothing"
+    );
+}
+
+#[test]
+fn ids_are_equal_by_value_and_null_or_empty_ids_are_none() {
+    assert_eq!(
+        merge_field_without_base(json!({"id": 1.0, "a": 1}), json!({"id": 1, "b": 2})),
+        kept(json!({"id": 1, "a": 1, "b": 2}))
+    );
+    assert_eq!(
+        merge_field(
+            json!({"id": null, "uuid": "", "a": 1}),
+            json!({"id": 5, "uuid": "", "b": 2}),
+            json!({"id": null, "uuid": ""}),
+        ),
+        kept(json!({"id": 5, "uuid": "", "a": 1, "b": 2}))
+    );
+}
+
+#[test]
+fn a_wholly_replaced_object_takes_nothing_from_the_servers() {
+    assert_eq!(
+        merge_field_without_base(json!({"ID": "b"}), json!({"id": "a", "x": 1})),
+        contested(json!({"ID": "b"}))
+    );
+}
+
+// Lists
+
+#[test]
+fn a_list_that_both_sides_added_is_united_without_loss() {
+    assert_eq!(
+        merge_field(json!(["x"]), json!(["y"]), json!(null)),
+        kept(json!(["y", "x"]))
+    );
+}
+
+#[test]
+fn without_a_base_the_larger_count_of_each_element_wins() {
+    assert_eq!(
+        merge_field_without_base(json!(["a", "a", "b", null]), json!(["b", "b", "a"])),
+        kept(json!(["b", "b", "a", "a", null]))
+    );
+}
+
+#[test]
+fn changes_of_a_count_in_one_direction_count_once_and_opposite_ones_add_up() {
+    let list = |count: usize, last: &str| json!([vec!["a"; count], vec![last]].concat());
+    for (local, server, base, expected) in [
+        (3, 4, 1, 4),
+        (0, 1, 3, 0),
+        (4, 1, 2, 3),
+        (1, 4, 2, 3),
+        (0, 3, 2, 1),
+    ] {
+        let (merged, is_contested) =
+            merge_field(list(local, "l"), list(server, "s"), list(base, "b"));
+        let merged = merged.unwrap();
+        let count = merged
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| **item == "a")
+            .count();
+        assert_eq!(
+            (count, is_contested),
+            (expected, false),
+            "{local}, {server} from {base}: {merged}"
+        );
+    }
+}
+
+#[test]
+fn additions_follow_their_nearest_surviving_predecessor_or_come_first() {
+    assert_eq!(
+        merge_field(
+            json!(["x", "a", "b", "y", "z", "c"]),
+            json!(["c", "a", "s"]),
+            json!(["a", "b", "c"])
+        ),
+        kept(json!(["x", "c", "a", "y", "z", "s"])),
+        "b is gone, so y follows a"
+    );
+}
+
+#[test]
+fn an_item_edited_here_and_removed_there_is_placed_like_an_addition() {
+    let (a, b) = (json!({"id": "a"}), json!({"id": "b", "n": 0}));
+    let edited = json!({"id": "b", "n": 1});
+    assert_eq!(
+        merge_field(json!([a, edited]), json!(["s", a, "t"]), json!([a, b])),
+        contested(json!(["s", a, edited, "t"]))
+    );
+    assert_eq!(
+        merge_field(json!([edited, a]), json!(["s", a]), json!([b, a])),
+        contested(json!([edited, "s", a]))
+    );
+}
+
+#[test]
+fn an_item_removed_here_and_edited_there_stays_in_its_place_and_is_named() {
+    let (a, b) = (json!({"id": "a"}), json!({"id": "b", "n": 0}));
+    let edited = json!({"id": "b", "n": 1});
+    assert_eq!(
+        merge_field(json!([a, "l"]), json!([edited, a]), json!([b, a])),
+        contested(json!([edited, a, "l"]))
+    );
+}
+
+#[test]
+fn an_item_without_an_id_removed_on_one_side_is_never_contested() {
+    assert_eq!(
+        merge_field(
+            json!([{"x": 1}]),
+            json!([{"x": 1}, {"x": 2}, {"x": 3}]),
+            json!([{"x": 1}, {"x": 2}])
+        ),
+        kept(json!([{"x": 1}, {"x": 3}]))
+    );
+}
+
+#[test]
+fn lists_of_numbers_or_lists_are_atomic_with_a_base_and_an_empty_one_is_like_the_others() {
+    for (local, server, base) in [
+        (json!([]), json!([1, 4]), json!([1, 2])),
+        (json!([1]), json!([2]), json!([])),
+        (json!([1]), json!([]), json!([2])),
+        (json!([[1]]), json!([[2]]), json!([])),
+        (json!([["a"], ["b"]]), json!([["a"], ["c"]]), json!([["a"]])),
+        (json!([[]]), json!([[], []]), json!([])),
+    ] {
+        assert_eq!(merge_field(local.clone(), server, base), contested(local));
+    }
+}
+
+#[test]
+fn a_list_with_anything_else_beside_numbers_is_merged_by_element() {
+    assert_eq!(
+        merge_field(json!([1, "l"]), json!([1, 2]), json!([1])),
+        kept(json!([1, "l", 2]))
+    );
+    assert_eq!(
+        merge_field(json!([null, 5]), json!([6, null]), json!([null])),
+        kept(json!([6, null, 5]))
+    );
+}
+
+#[test]
+fn items_match_by_any_id_name_and_by_the_value_of_the_id() {
+    assert_eq!(
+        merge_field(
+            json!([{"uuid": "u", "a": 1}, {"ID": 7.0, "a": 1}]),
+            json!([{"ID": 7, "b": 1}, {"uuid": "u", "b": 1}]),
+            json!([{"uuid": "u"}, {"ID": 7}]),
+        ),
+        kept(json!([{"ID": 7, "a": 1, "b": 1}, {"uuid": "u", "a": 1, "b": 1}]))
+    );
+}
+
+#[test]
+fn items_that_share_an_id_are_matched_in_order_and_none_is_lost() {
+    assert_eq!(
+        merge_field(
+            json!([{"id": 1, "n": 1}, {"id": 1, "n": 2}]),
+            json!([{"id": 1, "n": 1}, {"id": 1, "n": 3}, {"id": 1, "n": 4}]),
+            json!([{"id": 1, "n": 1}]),
+        ),
+        contested(json!([{"id": 1, "n": 1}, {"id": 1, "n": 2}, {"id": 1, "n": 4}]))
+    );
+}
+
+// Attribution and the simple merges
+
+#[test]
+fn a_field_put_together_from_both_sides_is_named_twice_and_one_that_is_gone_not_at_all() {
+    let result = merge(
+        json!({"both": ["l"], "gone": 1}),
+        json!({"both": ["s"]}),
+        Some(json!({"both": [], "gone": 1})),
+        None,
+    );
+    assert!(result.local_fields.iter().eq(["both"]));
+    assert!(result.server_fields.iter().eq(["both"]));
+    assert!(result.contested_fields.is_empty());
+}
+
+#[test]
+fn deep_merge_merges_two_things_with_different_ids_too() {
+    let merged = deep_merge(
+        &object(json!({"m": {"id": 2}, "x": null})),
+        &object(json!({"m": {"id": 1, "a": 1}, "x": 1, "y": 2})),
+    );
+    assert!(same_object(
+        &merged,
+        &object(json!({"m": {"id": 2, "a": 1}, "x": null, "y": 2}))
+    ));
+}
