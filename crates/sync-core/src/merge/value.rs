@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::MAX_DEPTH;
 use super::list::merge_lists;
 use crate::json::{JsonMap, clone_value, same_optional, same_value};
+use crate::record::ID_FIELDS;
 
 /// What is known about the value that both sides started from.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +123,7 @@ fn have_different_ids(left: &JsonMap, right: &JsonMap) -> bool {
 
 /// What identifies an object: the first of `id`, `ID`, `uuid` that holds something.
 pub(super) fn object_id(object: &JsonMap) -> Option<&Value> {
-    ["id", "ID", "uuid"]
+    ID_FIELDS
         .into_iter()
         .filter_map(|key| object.get(key))
         .find(|id| !id.is_null() && id.as_str() != Some(""))
