@@ -250,6 +250,21 @@ fn an_object_replaced_on_both_sides_by_the_same_new_one_merges_without_the_old_o
 }
 
 #[test]
+fn an_object_replaced_on_one_side_is_never_mixed_by_what_the_old_one_held() {
+    let old = json!({"id": 1, "name": "Bob", "age": 9});
+    let new = json!({"id": 2, "name": "Bob", "age": 9});
+    let without_id = json!({"name": "Bobby"});
+    assert_eq!(
+        merge_field(new.clone(), without_id.clone(), old.clone()),
+        contested(new.clone())
+    );
+    assert_eq!(
+        merge_field(without_id, new, old),
+        contested(json!({"id": 2, "name": "Bobby", "age": 9}))
+    );
+}
+
+#[test]
 fn ids_are_equal_by_value_and_null_or_empty_ids_are_none() {
     assert_eq!(
         merge_field_without_base(json!({"id": 1.0, "a": 1}), json!({"id": 1, "b": 2})),
