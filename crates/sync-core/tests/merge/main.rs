@@ -13,6 +13,7 @@ mod support;
 
 mod cases;
 mod depth;
+mod list_rules;
 mod properties;
 mod rules;
 
