@@ -3,30 +3,54 @@
 //! This crate is the engine. It knows neither SQL nor HTTP: a database is a [`store::Store`], a
 //! server is a [`transport::Transport`].
 
+pub mod answer;
+pub mod backoff;
 pub mod changed_fields;
+pub mod config;
+pub mod conflict;
 pub mod entity;
 pub mod env;
+pub mod error;
+pub mod event;
 pub mod id;
 pub mod json;
 pub mod merge;
 pub mod op;
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the engine on top of it is being laid"
+)]
+mod outbox;
 pub mod record;
 pub mod schema;
+pub mod stats;
 pub mod store;
 pub mod system_fields;
+pub mod table;
 pub mod time;
 pub mod transport;
 pub mod version;
 
+pub use backoff::{FullJitter, RetryPolicy};
 pub use changed_fields::{ChangedFields, ChangedFieldsDiff, ChangedFieldsTracker};
+pub use config::SyncConfig;
+pub use conflict::{
+    Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
+    resolve_fn,
+};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
+pub use error::SyncError;
+pub use event::{EventStream, FullResyncReason, SyncEvent, SyncPhase};
 pub use id::{EntityId, InvalidId, Kind, OpId};
 pub use merge::{MergeResult, deep_merge, default_merge, preserving_merge};
 pub use op::{Change, Fate, Op, OpStatus, Precondition, Shadow, Verdict};
 pub use record::{InvalidRecord, Record};
 pub use schema::{Column, ColumnType, TableSchema};
+pub use stats::{PhaseEnd, SyncReport, SyncStats};
 pub use store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreTx, TxMode};
+pub use table::{SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
 pub use version::{ServerState, Version};

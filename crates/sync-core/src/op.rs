@@ -95,6 +95,9 @@ pub struct Verdict {
     /// Does it re-create an entity that the server had deleted?
     #[serde(default)]
     pub recreate: bool,
+    /// Is it forced only because the server cannot check this entity's version?
+    #[serde(default)]
+    pub unreliable: bool,
 }
 
 /// One queued operation, with everything that a restart must remember.

@@ -1,0 +1,59 @@
+//! Two edits of one entity, and the ways to settle them.
+
+mod resolver;
+mod strategy;
+
+pub use resolver::{ConflictResolver, MergeFunction, Resolution, ResolverError, resolve_fn};
+pub use strategy::ConflictStrategy;
+
+use crate::changed_fields::ChangedFields;
+use crate::id::{EntityId, Kind, OpId};
+use crate::record::Record;
+use crate::time::Timestamp;
+use crate::version::ServerState;
+
+/// An edit of this device that met a newer state of the server (semantics 4).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// Type of the entity.
+    pub kind: Kind,
+    /// The entity.
+    pub entity_id: EntityId,
+    /// The operation in conflict.
+    pub op_id: OpId,
+    /// The record as the user left it; `None` = the user deleted it.
+    pub local: Option<Record>,
+    /// The newest state of the server.
+    pub server: ServerState,
+    /// What the user's edit was made against.
+    pub base: ServerState,
+    /// The fields that the user changed; `None` = all.
+    pub changed_fields: Option<ChangedFields>,
+    /// When the user edited, corrected by the offset to the server's clock.
+    pub local_time: Timestamp,
+    /// When the server's side was written, as far as it says.
+    pub server_time: Option<Timestamp>,
+}
+
+impl Conflict {
+    /// The server's live record; `None` = deleted.
+    #[must_use]
+    pub fn server_record(&self) -> Option<&Record> {
+        self.server.live()
+    }
+
+    /// The record that the edit was made against; `None` = it did not exist or was deleted.
+    #[must_use]
+    pub fn base_record(&self) -> Option<&Record> {
+        self.base.live()
+    }
+
+    /// The strong `ETag` of the server's side.
+    #[must_use]
+    pub fn server_tag(&self) -> Option<&str> {
+        self.server
+            .version()
+            .and_then(|version| version.tag.as_deref())
+    }
+}

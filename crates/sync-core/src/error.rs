@@ -1,0 +1,107 @@
+//! What can go wrong when the library is called.
+
+use crate::id::{EntityId, InvalidId, Kind};
+use crate::record::InvalidRecord;
+use crate::store::StoreError;
+use crate::transport::TransportError;
+
+/// A failed call. Expected outcomes (a conflict, a refusal, being offline) are values and events.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The configuration cannot work.
+    #[error("{0}")]
+    Config(String),
+    /// An identifier is not usable.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// This kind was not registered when the engine was built.
+    #[error(
+        "kind {kind:?} is not registered: add its table to the engine's builder (registered: {known})"
+    )]
+    UnknownKind {
+        /// The kind that was asked for.
+        kind: String,
+        /// The kinds that are there.
+        known: String,
+    },
+    /// An entity cannot be turned into a record, or back.
+    #[error("entity of kind {kind:?} cannot be converted to or from JSON")]
+    Entity {
+        /// Its kind.
+        kind: Kind,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A record lacks what it needs.
+    #[error("record of kind {kind:?} is not usable: {source}")]
+    Record {
+        /// Its kind.
+        kind: Kind,
+        /// Why.
+        source: InvalidRecord,
+    },
+    /// The row that is to be changed is not there.
+    #[error("{kind}/{id} does not exist: insert it first, or check the id")]
+    NotFound {
+        /// Its kind.
+        kind: Kind,
+        /// Its id.
+        id: EntityId,
+    },
+    /// The row that is to be inserted is there already.
+    #[error("{kind}/{id} exists already: replace it instead, or use another id")]
+    AlreadyExists {
+        /// Its kind.
+        kind: Kind,
+        /// Its id.
+        id: EntityId,
+    },
+    /// A field is named as changed that the record does not have.
+    #[error(
+        "changed field {field:?} is not in the payload of {kind}/{id}: use the field's JSON name"
+    )]
+    UnknownChangedField {
+        /// The entity's kind.
+        kind: Kind,
+        /// The entity.
+        id: EntityId,
+        /// The field.
+        field: String,
+    },
+    /// The table refuses the row.
+    #[error("{kind}/{id} was refused by its table: {reason}")]
+    RowRejected {
+        /// The entity's kind.
+        kind: Kind,
+        /// The entity.
+        id: EntityId,
+        /// The database's reason.
+        reason: String,
+    },
+    /// An operation is on its way to the server and cannot be discarded now.
+    #[error("{kind}/{id} may have reached the server: sync first, then discard")]
+    InFlight {
+        /// The entity's kind.
+        kind: Kind,
+        /// The entity.
+        id: EntityId,
+    },
+    /// The database failed.
+    #[error("the local database failed: {0}")]
+    Store(#[from] StoreError),
+    /// A request failed.
+    #[error("the server could not be asked: {0}")]
+    Transport(#[from] TransportError),
+    /// The server breaks the protocol.
+    #[error("{kind}: {message}")]
+    Protocol {
+        /// The kind that was pulled.
+        kind: Kind,
+        /// What it did.
+        message: String,
+    },
+    /// The engine was shut down.
+    #[error("the engine was shut down: build a new one")]
+    ShutDown,
+}

@@ -1,0 +1,94 @@
+//! Comparing and preparing contents of records.
+
+use serde_json::Value;
+
+use crate::changed_fields::ChangedFields;
+use crate::json::same_field;
+use crate::op::{Change, Op};
+use crate::record::{Record, TOMBSTONE_FIELDS};
+use crate::schema::TableSchema;
+use crate::system_fields::is_system_field;
+use crate::version::ServerState;
+
+/// Do both records say the same, system fields aside? At the top level an absent field is null.
+pub(crate) fn same_content(one: &Record, other: &Record) -> bool {
+    let names = one.fields().keys().chain(other.fields().keys());
+    names
+        .filter(|name| !is_system_field(name))
+        .all(|name| same_field(one.get(name), other.get(name)))
+}
+
+/// Do both states have the same content? Not to exist and to be deleted are the same.
+pub(super) fn same_state(one: &ServerState, other: &ServerState) -> bool {
+    match (one.live(), other.live()) {
+        (Some(one), Some(other)) => same_content(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Does the server's state already say what this change wants, in every field that the user
+/// changed?
+pub(crate) fn has_landed(
+    change: &Change,
+    changed: Option<&ChangedFields>,
+    state: &ServerState,
+) -> bool {
+    match (change, state.live()) {
+        (Change::Delete, None) => true,
+        (Change::Upsert { payload, .. }, Some(record)) => match changed {
+            Some(changed) => changed
+                .iter()
+                .all(|field| same_field(payload.get(field), record.get(field))),
+            None => payload
+                .fields()
+                .iter()
+                .filter(|(name, _)| !is_system_field(name))
+                .all(|(name, value)| same_field(Some(value), record.get(name))),
+        },
+        _ => false,
+    }
+}
+
+/// What of a record travels: no local-only fields, no names that begin with `_`.
+pub(crate) fn strip_for_server(record: &Record, schema: &TableSchema) -> Record {
+    let travels = |name: &str| {
+        !name.starts_with('_')
+            && !matches!(name, "deletedAtLocal" | "deleted_at_local")
+            && !schema
+                .by_field(name)
+                .is_some_and(|column| column.local_only)
+    };
+    let fields = record.fields().iter().filter(|(name, _)| travels(name));
+    fields
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The operation's content as it goes out: a record that is created, or created again, must not
+/// carry the mark of its own deletion.
+pub(super) fn outgoing_record(op: &Op, payload: &Record, schema: &TableSchema) -> Record {
+    let mut record = strip_for_server(payload, schema);
+    let own = schema.tombstone().map(|column| column.field.as_str());
+    for field in TOMBSTONE_FIELDS {
+        let present = record.get(field).is_some();
+        if present || (own == Some(field) && op.verdict.as_ref().is_some_and(|v| v.recreate)) {
+            record.fields_mut().insert(field.to_owned(), Value::Null);
+        }
+    }
+    record
+}
+
+/// The merged record with every system field as the server has it.
+pub(super) fn retake_system_fields(merged: Record, server: &Record) -> Record {
+    let own = merged
+        .into_fields()
+        .into_iter()
+        .filter(|(name, _)| !is_system_field(name));
+    let servers = server
+        .fields()
+        .iter()
+        .filter(|(name, _)| is_system_field(name));
+    own.chain(servers.map(|(name, value)| (name.clone(), value.clone())))
+        .collect()
+}

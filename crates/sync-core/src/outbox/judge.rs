@@ -1,0 +1,286 @@
+//! A newer state of the server meets an operation (semantics 4, rules 0 to 2).
+
+use super::content::{has_landed, same_state};
+use super::entity::{Entity, Rules};
+use super::verdict::Decision;
+use super::write::Fold;
+use crate::conflict::{Conflict, ConflictStrategy};
+use crate::event::SyncEvent;
+use crate::op::{Fate, Precondition};
+use crate::time::Timestamp;
+use crate::version::{ServerState, Version};
+
+/// A state of the server that does not fit an operation, and how it became known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    /// The server's state.
+    pub(crate) state: ServerState,
+    /// When it was written, for last-write-wins.
+    pub(crate) time: Option<Timestamp>,
+    /// Is it the definitive negative answer to the operation's last attempt?
+    pub(crate) negative: bool,
+}
+
+impl Found {
+    /// A state that a pull or a fetch brought.
+    pub(crate) fn seen(state: ServerState) -> Self {
+        let time = state.version().map(|version| version.stamp.clone());
+        Self {
+            state,
+            time,
+            negative: false,
+        }
+    }
+
+    /// A state that came as, or because of, a negative answer.
+    pub(crate) fn answered(state: ServerState, time: Option<Timestamp>) -> Self {
+        let time = time.or_else(|| state.version().map(|version| version.stamp.clone()));
+        Self {
+            state,
+            time,
+            negative: true,
+        }
+    }
+}
+
+/// How to go on with an entity after something happened to its head.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Flow {
+    /// The head is settled; what waits behind it may go on.
+    Settled,
+    /// The head was rewritten: look again, in this run.
+    Again,
+    /// Nothing more for this entity in this run.
+    Stop,
+    /// A resolver has to be asked.
+    Ask(Box<Conflict>),
+}
+
+/// The newest of two states, by stamp; without stamps the first.
+pub(super) fn newest(
+    first: Option<ServerState>,
+    second: Option<ServerState>,
+) -> Option<ServerState> {
+    match (first, second) {
+        (Some(first), Some(second)) => {
+            let second_wins = match (first.version(), second.version()) {
+                (Some(one), Some(other)) => other.is_newer_than(one),
+                (None, Some(_)) => true,
+                (_, None) => false,
+            };
+            Some(if second_wins { second } else { first })
+        }
+        (first, second) => first.or(second),
+    }
+}
+
+impl Entity {
+    /// The version that the head was last judged against.
+    pub(super) fn judged(&self) -> Option<&Version> {
+        let head = self.head()?;
+        match &head.verdict {
+            Some(verdict) => verdict.judged.as_ref(),
+            None => self.base.as_ref().and_then(ServerState::version),
+        }
+    }
+
+    /// Judges the head against a state of the server.
+    pub(crate) fn conflict(&mut self, found: Found, rules: &Rules<'_>) -> Flow {
+        let Found {
+            state: answered,
+            time,
+            negative,
+        } = found;
+        let Some(head) = self.head() else {
+            return Flow::Settled;
+        };
+        // Rule 0, of the operation as sent: our own write, answered late or twice.
+        if negative && has_landed(head.outgoing(), head.changed(), &answered) {
+            return self.ack(Some(answered), true, rules);
+        }
+        let own_version = match &head.precondition {
+            Some(Precondition::IfBase { version }) => Some(version.clone()),
+            _ => None,
+        };
+        let carried = self.carried();
+        let (state, time) = self.newest_known(&answered, time);
+        if negative && let Some(head) = self.head_mut() {
+            head.fate = Fate::Negative;
+        }
+        if self.fold_waiting(rules) == Fold::Vanished {
+            let state = if state.version().is_some() {
+                newest(Some(state.clone()), self.parked.clone()).unwrap_or(state)
+            } else {
+                state
+            };
+            self.settle(&state, rules);
+            return Flow::Settled;
+        }
+        let Some(head) = self.head() else {
+            return Flow::Settled;
+        };
+        let landed = has_landed(&head.written, head.changed(), &state)
+            || has_landed(head.outgoing(), head.changed(), &state);
+        if landed {
+            return self.ack(Some(state), true, rules);
+        }
+        if negative
+            && self.recreates()
+            && state.live().is_none()
+            && same_tombstone(&state, &carried)
+        {
+            self.alternate_revival();
+            return self.refuse("the server does not revive a deleted record", rules);
+        }
+        if self.rebase_create(&state) {
+            return Flow::Again;
+        }
+        let unreliable = negative
+            && state.live().is_some()
+            && own_version.is_some()
+            && own_version.as_ref() == answered.version();
+        if unreliable {
+            return self.force_unreliable(&state);
+        }
+        let conflict = self.describe(state, time);
+        self.decide_and_apply(conflict, rules)
+    }
+
+    /// Who made the newest of what is known: the answer, or what a pull parked.
+    fn newest_known(
+        &self,
+        answered: &ServerState,
+        time: Option<Timestamp>,
+    ) -> (ServerState, Option<Timestamp>) {
+        let parked_is_newer = self.parked.as_ref().is_some_and(|parked| {
+            let versionless_deletion = answered.is_deleted() && answered.version().is_none();
+            match (parked.version(), answered.version()) {
+                (Some(parked), Some(answered)) => parked.is_newer_than(answered),
+                (Some(_), None) => !versionless_deletion || parked.is_deleted(),
+                (None, _) => false,
+            }
+        });
+        match &self.parked {
+            Some(parked) if parked_is_newer => (
+                parked.clone(),
+                parked.version().map(|version| version.stamp.clone()),
+            ),
+            _ => (answered.clone(), time),
+        }
+    }
+
+    /// The tombstone version that a re-creating head carried.
+    fn carried(&self) -> Option<Version> {
+        let head = self.head()?;
+        match (&head.precondition, &head.verdict) {
+            (Some(Precondition::IfBase { version }), _) => Some(version.clone()),
+            (_, Some(verdict)) => verdict.judged.clone(),
+            (_, None) => self.base.as_ref().and_then(ServerState::version).cloned(),
+        }
+    }
+
+    /// The whole edit is judged at once: everything that waits folds into the head.
+    fn fold_waiting(&mut self, rules: &Rules<'_>) -> Fold {
+        while self.ops.len() > 1 {
+            let Some(next) = self.remove_op(1) else { break };
+            if self.fold(0, next.written, next.written_at, false, rules) == Fold::Vanished {
+                return Fold::Vanished;
+            }
+        }
+        Fold::Stays
+    }
+
+    /// A deletion of what the operation never knew is no conflict for a create: base and
+    /// precondition move, silently.
+    fn rebase_create(&mut self, state: &ServerState) -> bool {
+        let knew_nothing = matches!(self.base, None | Some(ServerState::Absent));
+        let creates = self.head().is_some_and(|head| !head.written.is_delete());
+        if !(knew_nothing && creates && state.is_deleted() && state.version().is_some()) {
+            return false;
+        }
+        self.set_base(state.clone());
+        self.drop_older_parked(state);
+        self.reset(0);
+        self.new_round();
+        true
+    }
+
+    /// The content that goes out from now on is another one.
+    pub(super) fn new_round(&mut self) {
+        if let Some(head) = self.head_mut()
+            && head.ever_sent
+        {
+            head.round += 1;
+        }
+    }
+
+    /// What lies parked is forgotten if it is not newer than this state.
+    pub(super) fn drop_older_parked(&mut self, state: &ServerState) {
+        if let Some(parked) = &self.parked
+            && !parked.is_newer_than(state)
+        {
+            self.set_parked(None);
+        }
+    }
+
+    /// The parked state says what *base* says: both move, silently.
+    pub(super) fn parked_is_no_news(&self) -> bool {
+        match (&self.base, &self.parked) {
+            (Some(base), Some(parked)) => same_state(base, parked),
+            _ => false,
+        }
+    }
+
+    /// The conflict as resolvers, merge functions and listeners see it.
+    pub(crate) fn describe(&self, server: ServerState, time: Option<Timestamp>) -> Conflict {
+        let head = self.head();
+        Conflict {
+            kind: self.kind.clone(),
+            entity_id: self.id.clone(),
+            op_id: head.map_or_else(
+                || crate::id::OpId::from(uuid::Uuid::nil()),
+                |head| head.op_id.clone(),
+            ),
+            local: head.and_then(|head| head.written.payload().cloned()),
+            server,
+            base: self.base.clone().unwrap_or(ServerState::Absent),
+            changed_fields: head.and_then(|head| head.changed().cloned()),
+            local_time: head.map_or_else(
+                || Timestamp::from_unix_millis(0),
+                |head| head.written_at.clone(),
+            ),
+            server_time: time,
+        }
+    }
+
+    fn decide_and_apply(&mut self, conflict: Conflict, rules: &Rules<'_>) -> Flow {
+        let strategy = rules.table.strategy;
+        self.emit(SyncEvent::ConflictDetected {
+            conflict: Box::new(conflict.clone()),
+            strategy,
+        });
+        if strategy == ConflictStrategy::Manual {
+            return match &rules.table.resolver {
+                Some(_) => self.wait_for_resolver(conflict, rules),
+                None => {
+                    let reason = "no conflict resolver for the manual strategy";
+                    self.put_off(conflict, reason, false, None, rules)
+                }
+            };
+        }
+        match Decision::by_strategy(&conflict, rules.table) {
+            Some(decision) => self.apply_decision(&conflict, decision, rules),
+            None => Flow::Stop,
+        }
+    }
+}
+
+/// Is this the very deletion that the attempt carried, or does neither have a version?
+fn same_tombstone(state: &ServerState, carried: &Option<Version>) -> bool {
+    match (state.version(), carried) {
+        (Some(state), Some(carried)) => state.stamp == carried.stamp,
+        (None, None) => true,
+        // A 404 after a tombstone's version was carried: the server shows no tombstones.
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}

@@ -1,0 +1,20 @@
+//! The life of an entity that has operations: pure decisions, without any I/O.
+//!
+//! [`Entity`] is loaded in one transaction, asked or told one thing, and saved in the same
+//! transaction. Everything that the law says about operations is in these files: how writes fold
+//! ([`write`]), what happens next ([`next`]), what an answer does ([`settle`]), how a conflict is
+//! judged ([`judge`]), what a pulled record does ([`pulled`]).
+
+mod content;
+mod entity;
+mod judge;
+mod next;
+mod pulled;
+mod settle;
+mod verdict;
+mod write;
+
+pub(crate) use content::{has_landed, same_content, strip_for_server};
+pub(crate) use entity::{Effects, Entity, Refused, Rules};
+pub(crate) use judge::{Flow, Found};
+pub(crate) use next::{Attempt, FetchWhy, Next};

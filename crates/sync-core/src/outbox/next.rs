@@ -1,0 +1,228 @@
+//! What to do next with the head of an entity (semantics 3, *Claim*, and 4 before sending).
+
+use super::content::outgoing_record;
+use super::entity::{Entity, Rules};
+use super::judge::{Flow, Found};
+use crate::conflict::Conflict;
+use crate::op::{Change, Fate, OpStatus, Precondition};
+use crate::transport::{Features, PushChange, PushOp};
+use crate::version::ServerState;
+
+/// What one run knows about its dealings with one entity.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempt {
+    /// Conflicts judged in this run.
+    pub(crate) rounds: u32,
+    /// Did a negative answer of this run lead to the present verdict?
+    pub(crate) answered: bool,
+    /// Was the server asked since the last attempt whether the operation may be sent?
+    pub(crate) checked: bool,
+    /// What was known before the attempt that is under way.
+    pub(crate) fate_before: Fate,
+    /// Was it ever sent before the attempt that is under way?
+    pub(crate) ever_sent_before: bool,
+    /// The last conflict, to tell who is left waiting.
+    pub(crate) last_conflict: Option<Box<Conflict>>,
+}
+
+/// Why the server's record is needed before the head can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FetchWhy {
+    /// The version that the edit was made against is unknown.
+    UnknownBase,
+    /// A repeat that the server would not check, or a forced push that no answer of this run
+    /// justifies.
+    Unchecked,
+    /// A conflict was answered without a usable record.
+    Conflict,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Next {
+    /// Nothing in this run.
+    Nothing,
+    /// Ask for the server's record.
+    Fetch(FetchWhy),
+    /// Mark the head as sent, then send this.
+    Send(Box<PushOp>),
+    /// A resolver has to be asked.
+    Ask(Box<Conflict>),
+}
+
+impl Entity {
+    /// Looks at the head until it is clear what to do. May judge conflicts; save afterwards.
+    pub(crate) fn next(
+        &mut self,
+        attempt: &mut Attempt,
+        features: &Features,
+        watermark: i64,
+        rules: &Rules<'_>,
+    ) -> Next {
+        loop {
+            let Some(head) = self.head() else {
+                return Next::Nothing;
+            };
+            if head.status != OpStatus::Pending || head.seq > watermark {
+                return Next::Nothing;
+            }
+            if head.fate == Fate::Unknown {
+                if !attempt.checked && self.needs_check_before_repeat(features) {
+                    return Next::Fetch(FetchWhy::Unchecked);
+                }
+                return self.send(rules);
+            }
+            if attempt.rounds > rules.config.max_conflict_retries {
+                self.give_up_for_now(attempt, rules);
+                return Next::Nothing;
+            }
+            if head.precondition.is_none() {
+                return Next::Fetch(FetchWhy::UnknownBase);
+            }
+            match self.judge_parked(attempt, rules) {
+                None => {}
+                Some(Flow::Ask(conflict)) => return Next::Ask(conflict),
+                Some(Flow::Stop) => return Next::Nothing,
+                Some(Flow::Again | Flow::Settled) => continue,
+            }
+            if !attempt.checked && self.needs_check_before_first(attempt, features) {
+                return Next::Fetch(FetchWhy::Unchecked);
+            }
+            return self.send(rules);
+        }
+    }
+
+    /// Is the repeat one that the server would carry out a second time?
+    fn needs_check_before_repeat(&self, features: &Features) -> bool {
+        let unchecked = match self.head().and_then(|head| head.precondition.as_ref()) {
+            Some(Precondition::Force) => true,
+            Some(Precondition::IfAbsent) => !features.if_absent(),
+            Some(Precondition::IfBase { .. }) | None => false,
+        };
+        unchecked && !features.idempotency()
+    }
+
+    fn needs_check_before_first(&self, attempt: &Attempt, features: &Features) -> bool {
+        let Some(head) = self.head() else {
+            return false;
+        };
+        let forced_by_rule = head
+            .verdict
+            .as_ref()
+            .is_some_and(|verdict| verdict.unreliable);
+        match head.precondition {
+            Some(Precondition::Force) => forced_by_rule && !attempt.answered,
+            // Somebody else may have chosen the same id, and this server does not look.
+            Some(Precondition::IfAbsent) => {
+                !features.if_absent() && !self.id.is_uuid() && !attempt.answered
+            }
+            _ => false,
+        }
+    }
+
+    /// A parked state that is newer than what the head was judged against is a conflict before
+    /// anything is sent.
+    fn judge_parked(&mut self, attempt: &mut Attempt, rules: &Rules<'_>) -> Option<Flow> {
+        let parked = self.parked.clone()?;
+        let version = parked.version()?;
+        let is_news = self
+            .judged()
+            .is_none_or(|judged| version.is_newer_than(judged));
+        let head = self.head()?;
+        let verdict = head.verdict.as_ref();
+        let settled_revival =
+            verdict.is_some_and(|v| v.recreate && v.judged.is_none()) && parked.is_deleted();
+        if !is_news || settled_revival {
+            return None;
+        }
+        if verdict.is_none() && self.parked_is_no_news() {
+            self.set_base(parked);
+            self.set_parked(None);
+            self.reset(0);
+            self.new_round();
+            return Some(Flow::Again);
+        }
+        attempt.rounds += 1;
+        let flow = self.conflict(Found::seen(parked.clone()), rules);
+        if flow == Flow::Again {
+            attempt.last_conflict = Some(Box::new(self.describe(parked, None)));
+        }
+        Some(flow)
+    }
+
+    /// Too many rounds: the verdict stands and is tried in the next run.
+    fn give_up_for_now(&mut self, attempt: &mut Attempt, rules: &Rules<'_>) {
+        let conflict = match attempt.last_conflict.take() {
+            Some(conflict) => *conflict,
+            None => self.describe(self.parked.clone().unwrap_or(ServerState::Absent), None),
+        };
+        let reason = "the record changed on the server at every attempt; it is tried again later";
+        self.put_off(conflict, reason, false, None, rules);
+    }
+
+    /// The operation as it goes out.
+    fn send(&self, rules: &Rules<'_>) -> Next {
+        let Some(head) = self.head() else {
+            return Next::Nothing;
+        };
+        let Some(precondition) = head.precondition.clone() else {
+            return Next::Nothing;
+        };
+        let change = match head.outgoing() {
+            Change::Upsert { payload, changed } => PushChange::Upsert {
+                record: outgoing_record(head, payload, &rules.table.schema),
+                changed: changed.clone(),
+            },
+            Change::Delete => PushChange::Delete,
+        };
+        Next::Send(Box::new(PushOp::new(
+            head.idempotency_key(),
+            head.op_id.clone(),
+            self.kind.clone(),
+            self.id.clone(),
+            change,
+            precondition,
+        )))
+    }
+
+    /// Notes that the head is about to leave; must be on disk before it does.
+    pub(crate) fn mark_sent(&mut self, attempt: &mut Attempt) {
+        attempt.checked = false;
+        let Some(head) = self.head_mut() else { return };
+        attempt.fate_before = head.fate;
+        attempt.ever_sent_before = head.ever_sent;
+        head.fate = Fate::Unknown;
+        head.ever_sent = true;
+    }
+
+    /// A fetch before an unchecked push brought this state.
+    pub(crate) fn fetched_before_push(
+        &mut self,
+        state: ServerState,
+        attempt: &mut Attempt,
+        rules: &Rules<'_>,
+    ) -> Flow {
+        attempt.checked = true;
+        let Some(head) = self.head() else {
+            return Flow::Settled;
+        };
+        let was_sent = head.fate == Fate::Unknown;
+        let changed = match (state.version(), self.judged()) {
+            (Some(version), Some(judged)) => version.stamp != judged.stamp,
+            (None, None) => state.live().is_some() && !was_sent,
+            // Never there as far as the edit knows, and not there now.
+            (Some(_), None) => state.live().is_some(),
+            (None, Some(_)) => true,
+        };
+        let landed = was_sent && self.head_landed_as(&state);
+        if !changed && !landed {
+            return Flow::Again;
+        }
+        attempt.rounds += 1;
+        let found = Found {
+            negative: was_sent,
+            ..Found::seen(state)
+        };
+        self.conflict(found, rules)
+    }
+}

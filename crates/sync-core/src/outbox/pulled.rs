@@ -1,0 +1,105 @@
+//! What a pulled or fetched record does to an entity that has operations or a shadow.
+
+use super::entity::{Entity, Rules};
+use super::judge::{Flow, Found};
+use crate::op::{OpStatus, Precondition};
+use crate::version::ServerState;
+
+impl Entity {
+    /// A pull brought this state. It never overwrites a record that has operations.
+    pub(crate) fn pulled(&mut self, state: ServerState, rules: &Rules<'_>) -> Flow {
+        if self.ops.is_empty() {
+            return self.pulled_idle(&state, rules);
+        }
+        let base_version = self.base.as_ref().and_then(ServerState::version);
+        let is_news = match (base_version, state.version()) {
+            (Some(base), Some(version)) => version.is_newer_than(base),
+            _ => true,
+        };
+        if is_news && self.head_landed_as(&state) {
+            return self.ack(Some(state), true, rules);
+        }
+        let beats_parked = self.parked.as_ref().is_none_or(|parked| {
+            state.is_newer_than(parked)
+                || state.version().map(|v| &v.stamp) == parked.version().map(|v| &v.stamp)
+        });
+        if is_news && beats_parked {
+            self.reopen_if_changed(&state);
+            self.set_parked(Some(state));
+        }
+        Flow::Settled
+    }
+
+    /// Acknowledged without a record: this is the record, unless it is an older one.
+    fn pulled_idle(&mut self, state: &ServerState, rules: &Rules<'_>) -> Flow {
+        let is_older = match (&self.known, state.version()) {
+            (Some(Some(known)), Some(version)) => known.is_newer_than(version),
+            _ => false,
+        };
+        if !is_older {
+            self.settle(state, rules);
+        }
+        Flow::Settled
+    }
+
+    /// A conflict that was put off is looked at again when its server record changes.
+    fn reopen_if_changed(&mut self, state: &ServerState) {
+        let judged = self.judged().cloned();
+        let Some(head) = self.head() else { return };
+        let deferred = head.status == OpStatus::Deferred;
+        let newer = match (&judged, state.version()) {
+            (Some(judged), Some(version)) => version.is_newer_than(judged),
+            _ => true,
+        };
+        if deferred && newer {
+            self.reopen();
+        }
+    }
+
+    /// The deferred head takes part again.
+    pub(crate) fn reopen(&mut self) {
+        let Some(head) = self.head_mut() else { return };
+        head.status = OpStatus::Pending;
+        head.next_attempt_at = None;
+        let op_id = head.op_id.clone();
+        self.close_conflict(&op_id);
+    }
+
+    /// A fetch brought the record that belongs to an acknowledgement without one.
+    pub(crate) fn fetched_idle(&mut self, state: &ServerState, rules: &Rules<'_>) {
+        if self.ops.is_empty() {
+            self.settle(state, rules);
+        }
+    }
+
+    /// A fetch answers what an unknown base really is. A fetched version alone is never taken as
+    /// a base: only equal content lets it move.
+    pub(crate) fn fetched_base(&mut self, state: ServerState, rules: &Rules<'_>) -> Flow {
+        let Some(base) = &self.base else {
+            return Flow::Again;
+        };
+        if !super::content::same_state(base, &state) {
+            return self.conflict(Found::seen(state), rules);
+        }
+        let deletes = self.head().is_some_and(|head| head.written.is_delete());
+        if deletes && state.live().is_none() {
+            return self.ack(Some(state), true, rules);
+        }
+        if state.version().is_some() {
+            self.drop_older_parked(&state);
+        }
+        let unchecked = match &state {
+            ServerState::Live { version: None, .. } => Some(Precondition::Force),
+            ServerState::Deleted { version: None, .. } | ServerState::Absent => {
+                Some(Precondition::IfAbsent)
+            }
+            _ => None,
+        };
+        self.set_base(state);
+        self.reset(0);
+        if let (Some(precondition), Some(head)) = (unchecked, self.head_mut()) {
+            head.precondition = Some(precondition);
+        }
+        Flow::Again
+    }
+}

@@ -1,0 +1,353 @@
+//! What a strategy decides, and how the decision rewrites the operation (semantics 4.2 and 4.3).
+
+use super::content::{retake_system_fields, same_content};
+use super::entity::{Entity, Rules};
+use super::judge::Flow;
+use crate::conflict::{Conflict, ConflictStrategy, Resolution};
+use crate::event::SyncEvent;
+use crate::merge::preserving_merge;
+use crate::op::{Change, OpStatus, Precondition, Verdict};
+use crate::record::Record;
+use crate::store::ConflictEntry;
+use crate::table::Table;
+use crate::version::ServerState;
+
+/// A decision: what comes into force, or what goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decision {
+    resolution: Resolution,
+    outcome: Outcome,
+    contested: Vec<String>,
+    merged_from: Option<(Vec<String>, Vec<String>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Outcome {
+    /// The server's state comes into force, the operation goes.
+    TakeServer,
+    /// This goes out, checked against the server's state.
+    Send(Change),
+    /// This goes out, whatever is there.
+    Force(Change),
+    /// This brings a deleted record back.
+    Recreate(Record),
+}
+
+impl Decision {
+    /// What the table's strategy decides without asking anybody; `None` for `Manual`.
+    pub(super) fn by_strategy(conflict: &Conflict, table: &Table) -> Option<Self> {
+        Some(match table.strategy {
+            ConflictStrategy::AutoPreserve => Self::preserve(conflict),
+            ConflictStrategy::ServerWins => Self::server(Resolution::AcceptServer),
+            ConflictStrategy::ClientWins => Self::client(conflict),
+            ConflictStrategy::LastWriteWins => Self::last_write(conflict),
+            ConflictStrategy::Merge => match table.merge.merge(conflict) {
+                Some(merged) => Self::merged(conflict, merged),
+                None => Self::preserve(conflict),
+            },
+            ConflictStrategy::Manual => return None,
+        })
+    }
+
+    /// What a resolver's answer means; `None` for [`Resolution::Defer`].
+    pub(super) fn by_resolution(conflict: &Conflict, resolution: Resolution) -> Option<Self> {
+        Some(match resolution {
+            Resolution::AcceptServer | Resolution::Discard => Self::server(resolution),
+            Resolution::AcceptClient => Self::client(conflict),
+            Resolution::AcceptMerged(record) => Self::merged(conflict, record),
+            Resolution::Defer => return None,
+        })
+    }
+
+    fn new(resolution: Resolution, outcome: Outcome) -> Self {
+        Self {
+            resolution,
+            outcome,
+            contested: Vec::new(),
+            merged_from: None,
+        }
+    }
+
+    fn server(resolution: Resolution) -> Self {
+        Self::new(resolution, Outcome::TakeServer)
+    }
+
+    fn client(conflict: &Conflict) -> Self {
+        let outcome = match (&conflict.local, conflict.server_record()) {
+            (Some(local), Some(_)) => Outcome::Force(upsert(conflict, local.clone())),
+            (Some(local), None) => Outcome::Recreate(local.clone()),
+            (None, _) => Outcome::Force(Change::Delete),
+        };
+        Self::new(Resolution::AcceptClient, outcome)
+    }
+
+    fn preserve(conflict: &Conflict) -> Self {
+        match (&conflict.local, conflict.server_record()) {
+            (None, _) => Self::server(Resolution::AcceptServer),
+            (Some(local), None) => {
+                Self::new(Resolution::AcceptClient, Outcome::Recreate(local.clone()))
+            }
+            (Some(local), Some(server)) => {
+                let result = preserving_merge(
+                    local.fields(),
+                    server.fields(),
+                    conflict.base_record().map(Record::fields),
+                    conflict.changed_fields.as_ref(),
+                );
+                let mut decision = Self::merged(conflict, Record::new(result.data));
+                decision.contested = result.contested_fields.into_iter().collect();
+                decision.merged_from = Some((
+                    result.local_fields.into_iter().collect(),
+                    result.server_fields.into_iter().collect(),
+                ));
+                decision
+            }
+        }
+    }
+
+    fn last_write(conflict: &Conflict) -> Self {
+        let Some(server_time) = &conflict.server_time else {
+            return Self::preserve(conflict);
+        };
+        if conflict.local_time <= *server_time {
+            return Self::server(Resolution::AcceptServer);
+        }
+        let outcome = match (&conflict.local, conflict.server_record()) {
+            (Some(local), Some(_)) => Outcome::Send(upsert(conflict, local.clone())),
+            (Some(local), None) => Outcome::Recreate(local.clone()),
+            (None, _) => Outcome::Send(Change::Delete),
+        };
+        Self::new(Resolution::AcceptClient, outcome)
+    }
+
+    fn merged(conflict: &Conflict, merged: Record) -> Self {
+        let Some(server) = conflict.server_record() else {
+            let resolution = Resolution::AcceptMerged(merged.clone());
+            return Self::new(resolution, Outcome::Recreate(merged));
+        };
+        let merged = retake_system_fields(merged, server);
+        if same_content(&merged, server) {
+            return Self::server(Resolution::AcceptServer);
+        }
+        let resolution = Resolution::AcceptMerged(merged.clone());
+        Self::new(resolution, Outcome::Send(upsert(conflict, merged)))
+    }
+}
+
+fn upsert(conflict: &Conflict, payload: Record) -> Change {
+    Change::Upsert {
+        payload,
+        changed: conflict.changed_fields.clone(),
+    }
+}
+
+impl Entity {
+    /// Rule 1: the server cannot check our version. The content is merged with the record just
+    /// seen and goes out by force, once.
+    pub(super) fn force_unreliable(&mut self, state: &ServerState) -> Flow {
+        let (kind, entity_id) = (self.kind.clone(), self.id.clone());
+        self.emit(SyncEvent::PreconditionUnreliable { kind, entity_id });
+        let change = self.merged_with(state);
+        self.set_verdict(change, Precondition::Force, state, false, true);
+        Flow::Again
+    }
+
+    /// The edit as written, merged with a record that it does not know yet.
+    fn merged_with(&self, state: &ServerState) -> Change {
+        let Some(head) = self.head() else {
+            return Change::Delete;
+        };
+        let (Change::Upsert { payload, changed }, Some(server)) = (&head.written, state.live())
+        else {
+            return head.written.clone();
+        };
+        let base = self
+            .base
+            .as_ref()
+            .and_then(ServerState::live)
+            .map(Record::fields);
+        let merged =
+            preserving_merge(payload.fields(), server.fields(), base, changed.as_ref()).data;
+        Change::Upsert {
+            payload: Record::new(merged),
+            changed: changed.clone(),
+        }
+    }
+
+    /// Carries a decision out: the operation is rewritten before anything is sent.
+    pub(super) fn apply_decision(
+        &mut self,
+        conflict: &Conflict,
+        decision: Decision,
+        rules: &Rules<'_>,
+    ) -> Flow {
+        let Decision {
+            resolution,
+            outcome,
+            contested,
+            merged_from,
+        } = decision;
+        if let (Some((local_fields, server_fields)), Resolution::AcceptMerged(merged)) =
+            (merged_from, &resolution)
+        {
+            self.emit(SyncEvent::DataMerged {
+                kind: self.kind.clone(),
+                entity_id: self.id.clone(),
+                local_fields,
+                server_fields,
+                contested_fields: contested.clone(),
+                merged: merged.clone(),
+            });
+        }
+        self.emit(SyncEvent::ConflictResolved {
+            conflict: Box::new(conflict.clone()),
+            resolution,
+            contested_fields: contested,
+        });
+        let state = &conflict.server;
+        match outcome {
+            Outcome::TakeServer => {
+                self.remove_op(0);
+                let state = super::judge::newest(Some(state.clone()), self.parked.clone());
+                if let Some(state) = state {
+                    self.settle(&state, rules);
+                }
+                return Flow::Settled;
+            }
+            Outcome::Force(change) => {
+                self.set_verdict(change, Precondition::Force, state, false, false);
+            }
+            Outcome::Send(change) => match state.version().cloned() {
+                Some(version) => {
+                    self.set_verdict(
+                        change,
+                        Precondition::IfBase { version },
+                        state,
+                        false,
+                        false,
+                    );
+                }
+                None => {
+                    // A record without a stamp cannot be checked against.
+                    let (kind, entity_id) = (self.kind.clone(), self.id.clone());
+                    self.emit(SyncEvent::PreconditionUnreliable { kind, entity_id });
+                    self.set_verdict(change, Precondition::Force, state, false, true);
+                }
+            },
+            Outcome::Recreate(record) => {
+                let precondition = match state.version().cloned() {
+                    Some(version) => Precondition::IfBase { version },
+                    None => Precondition::IfAbsent,
+                };
+                let change = Change::Upsert {
+                    payload: record,
+                    changed: None,
+                };
+                self.set_verdict(change, precondition, state, true, false);
+            }
+        }
+        Flow::Again
+    }
+
+    fn set_verdict(
+        &mut self,
+        change: Change,
+        precondition: Precondition,
+        state: &ServerState,
+        recreate: bool,
+        unreliable: bool,
+    ) {
+        let judged = state.version().cloned();
+        let Some(head) = self.head_mut() else { return };
+        head.verdict = Some(Verdict {
+            change,
+            judged,
+            recreate,
+            unreliable,
+        });
+        head.precondition = Some(precondition);
+        head.round += 1;
+        head.status = OpStatus::Pending;
+        let op_id = head.op_id.clone();
+        self.close_conflict(&op_id);
+        self.drop_older_parked(state);
+    }
+
+    /// The conflict is stored and the operation waits for the resolver's answer.
+    pub(super) fn wait_for_resolver(&mut self, conflict: Conflict, rules: &Rules<'_>) -> Flow {
+        self.store_conflict(&conflict, "waiting for the resolver", false, rules);
+        if let Some(head) = self.head_mut() {
+            head.status = OpStatus::Deferred;
+        }
+        Flow::Ask(Box::new(conflict))
+    }
+
+    /// The conflict stays open.
+    pub(crate) fn put_off(
+        &mut self,
+        conflict: Conflict,
+        reason: &str,
+        by_choice: bool,
+        next_attempt_at: Option<i64>,
+        rules: &Rules<'_>,
+    ) -> Flow {
+        self.store_conflict(&conflict, reason, by_choice, rules);
+        if let Some(head) = self.head_mut() {
+            head.status = OpStatus::Deferred;
+            head.next_attempt_at = next_attempt_at;
+            head.last_error = Some(reason.to_owned());
+        }
+        let reason = reason.to_owned();
+        self.emit(SyncEvent::ConflictUnresolved {
+            conflict: Box::new(conflict),
+            reason,
+        });
+        Flow::Stop
+    }
+
+    fn store_conflict(
+        &mut self,
+        conflict: &Conflict,
+        reason: &str,
+        by_choice: bool,
+        rules: &Rules<'_>,
+    ) {
+        self.open_conflict(ConflictEntry {
+            op_id: conflict.op_id.clone(),
+            kind: self.kind.clone(),
+            entity_id: self.id.clone(),
+            server: conflict.server.clone(),
+            server_time: conflict.server_time.clone(),
+            by_choice,
+            reason: reason.to_owned(),
+            detected_at: rules.env.now(),
+        });
+    }
+
+    /// Applies the answer to a conflict that was stored, if neither the edit nor the server's
+    /// record has changed since; `None` = it has, judge anew.
+    pub(crate) fn resolve(
+        &mut self,
+        asked: &Conflict,
+        resolution: Resolution,
+        rules: &Rules<'_>,
+    ) -> Option<Flow> {
+        let head = self.head()?;
+        let same_op = head.op_id == asked.op_id && head.status == OpStatus::Deferred;
+        let news = self
+            .parked
+            .as_ref()
+            .is_some_and(|parked| parked.is_newer_than(&asked.server));
+        if !same_op || news {
+            return None;
+        }
+        let current = self.describe(asked.server.clone(), asked.server_time.clone());
+        if current.local != asked.local {
+            return None;
+        }
+        Some(match Decision::by_resolution(&current, resolution) {
+            Some(decision) => self.apply_decision(&current, decision, rules),
+            None => self.put_off(current, "put off by the resolver", true, None, rules),
+        })
+    }
+}
