@@ -54,3 +54,6 @@ pub use table::{SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
 pub use version::{ServerState, Version};
+
+#[cfg(feature = "derive")]
+pub use sync_derive::SyncEntity;
