@@ -2,9 +2,32 @@
 
 use darling::util::Flag;
 use darling::{Error, FromAttributes};
-use syn::LitStr;
+use syn::{Attribute, LitStr};
 
+use crate::keys::Keys;
 use crate::types::ColumnType;
+
+const ON_STRUCTS: Keys = Keys {
+    place: "a struct",
+    with_text: &["kind", "table"],
+    words: &[],
+};
+
+const ON_FIELDS: Keys = Keys {
+    place: "a field",
+    with_text: &["column"],
+    words: &[
+        "id",
+        "local_only",
+        "nullable",
+        "text",
+        "integer",
+        "real",
+        "boolean",
+        "timestamp",
+        "json",
+    ],
+};
 
 /// `#[sync(…)]` on the struct.
 #[derive(Default, FromAttributes)]
@@ -18,8 +41,8 @@ pub(crate) struct ContainerAttrs {
 #[derive(Default, FromAttributes)]
 #[darling(default, attributes(sync))]
 pub(crate) struct FieldAttrs {
-    pub(crate) id: Flag,
     pub(crate) column: Option<LitStr>,
+    pub(crate) id: Flag,
     pub(crate) local_only: Flag,
     pub(crate) nullable: Flag,
     text: Flag,
@@ -30,7 +53,19 @@ pub(crate) struct FieldAttrs {
     json: Flag,
 }
 
+impl ContainerAttrs {
+    pub(crate) fn read(attrs: &[Attribute]) -> darling::Result<Self> {
+        ON_STRUCTS.check(attrs)?;
+        Self::from_attributes(attrs)
+    }
+}
+
 impl FieldAttrs {
+    pub(crate) fn read(attrs: &[Attribute]) -> darling::Result<Self> {
+        ON_FIELDS.check(attrs)?;
+        Self::from_attributes(attrs)
+    }
+
     /// The column type that the user chose, if any.
     pub(crate) fn column_type(&self) -> darling::Result<Option<ColumnType>> {
         let chosen: Vec<_> = [

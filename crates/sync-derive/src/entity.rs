@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use darling::{Error, FromAttributes};
+use darling::Error;
 use syn::{Data, DeriveInput, Fields, FieldsNamed, Ident, LitStr};
 
 use crate::attrs::ContainerAttrs;
@@ -86,18 +86,18 @@ fn named_fields(input: &DeriveInput) -> darling::Result<&FieldsNamed> {
 
 /// The kind and the table.
 fn names(input: &DeriveInput) -> darling::Result<(String, String)> {
-    let mut errors = Error::accumulator();
-    let attrs = ContainerAttrs::from_attributes(&input.attrs)?;
+    let attrs = ContainerAttrs::read(&input.attrs)?;
     let Some(kind) = attrs.kind else {
         return Err(Error::custom(
             "no kind: add `#[sync(kind = \"…\")]`, the entity's type on the server",
         )
         .with_span(&input.ident));
     };
-    errors.handle(check_kind(&kind));
-    let table = attrs.table.unwrap_or_else(|| kind.clone());
-    let table = errors.handle(table_name(&table)).unwrap_or_default();
-    errors.finish_with((kind.value(), table))
+    let mut errors = Error::accumulator();
+    let good_kind = errors.handle(check_kind(&kind)).map(|()| kind.clone());
+    let table = attrs.table.or(good_kind);
+    let table = table.and_then(|table| errors.handle(table_name(&table)));
+    errors.finish_with((kind.value(), table.unwrap_or_default()))
 }
 
 /// The rule of `sync_core::Kind`.
@@ -153,14 +153,14 @@ fn check_unique(fields: &[EntityField]) -> darling::Result<()> {
     for field in fields {
         if let Some(first) = by_json.insert(&field.json, &field.ident) {
             errors.push(field.error(format!(
-                "the JSON name `{}` is also that of `{first}`: give one of them another by \
+                "the JSON name `{}` is also that of the field `{first}`: give one of them another by \
                  `#[serde(rename = \"…\")]`",
                 field.json
             )));
         }
         if let Some(first) = by_column.insert(field.column.to_ascii_lowercase(), &field.ident) {
             errors.push(field.error(format!(
-                "the column `{}` is also that of `{first}`: give one of them another by \
+                "the column `{}` is also that of the field `{first}`: give one of them another by \
                  `#[sync(column = \"…\")]`",
                 field.column
             )));
@@ -263,9 +263,7 @@ fn needs_id_name(json: &str) -> String {
 
 fn check_id(field: &EntityField) -> darling::Result<()> {
     let message = if field.nullable {
-        "every entity has an id: it cannot be null"
-    } else if field.local_only {
-        "the server must know the id: it cannot be `local_only`"
+        "every entity has an id: it cannot be null or `local_only`"
     } else if !field.fits_id || field.ty != ColumnType::Text {
         "the id is text that the client makes: use `String` or `Uuid`, or `#[sync(text)]` for \
          another name of such a type"

@@ -33,7 +33,7 @@ pub(crate) fn expand(entity: &Entity) -> TokenStream {
             }
 
             fn create_table_sql() -> ::std::string::String {
-                ::std::string::String::from(#sql)
+                ::std::borrow::ToOwned::to_owned(#sql)
             }
 
             fn entity_id(&self) -> ::std::string::String {

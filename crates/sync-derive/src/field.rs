@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use darling::{Error, FromAttributes};
+use darling::Error;
 use syn::ext::IdentExt;
 use syn::{Attribute, Field, Ident, LitStr, Type};
 
@@ -37,7 +37,7 @@ impl EntityField {
         container: &SerdeContainer,
     ) -> darling::Result<Option<Self>> {
         let mut errors = Error::accumulator();
-        let attrs = errors.handle(FieldAttrs::from_attributes(&field.attrs));
+        let attrs = errors.handle(FieldAttrs::read(&field.attrs));
         let serde = errors.handle(SerdeField::from_field(ident, &field.attrs, container));
         let (Some(attrs), Some(serde)) = (attrs, serde) else {
             return errors.finish_with(None);

@@ -4,6 +4,7 @@ mod attrs;
 mod entity;
 mod expand;
 mod field;
+mod keys;
 mod serde_attrs;
 mod types;
 

@@ -30,11 +30,10 @@ impl SerdeContainer {
                 continue;
             };
             if key == "rename_all" {
-                let names = both_names(&meta);
-                this.rename_all = Both {
-                    write: names.write.map(RenameRule).unwrap_or_default(),
-                    read: names.read.map(RenameRule).unwrap_or_default(),
-                };
+                let rules = both_names(&meta);
+                let rename_all = &mut this.rename_all;
+                rename_all.write = rules.write.map_or(rename_all.write.clone(), RenameRule);
+                rename_all.read = rules.read.map_or(rename_all.read.clone(), RenameRule);
             } else if RESHAPING.contains(&key.as_str()) {
                 errors.push(
                     Error::custom(format!(

@@ -51,14 +51,14 @@ pub(crate) fn column_type(ty: &Type) -> darling::Result<ColumnType> {
     let name = segment.ident.to_string();
     Ok(match name.as_str() {
         "String" | "Uuid" | "NaiveDate" => ColumnType::Text,
-        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" => ColumnType::Integer,
+        "i8" | "i16" | "i32" | "i64" | "isize" | "u8" | "u16" | "u32" => ColumnType::Integer,
         "f32" | "f64" => ColumnType::Real,
         "bool" => ColumnType::Boolean,
         "NaiveDateTime" | "Timestamp" => ColumnType::Timestamp,
         "DateTime" if has_time_zone(segment) => ColumnType::Timestamp,
-        "u64" | "u128" | "usize" | "i128" | "isize" => {
+        "u64" | "u128" | "usize" | "i128" => {
             return Err(Error::custom(format!(
-                "`{name}` does not fit a 64-bit signed column on every machine: use `i64`, or \
+                "`{name}` holds numbers that a 64-bit signed column cannot: use `i64`, or \
                  `#[sync(json)]` to keep the number as JSON text"
             ))
             .with_span(ty));

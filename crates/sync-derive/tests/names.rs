@@ -82,7 +82,7 @@ macro_rules! agrees_with_serde {
                 key: String,
                 title: String,
                 due_date_2: i64,
-                _under__scores_: i64,
+                _under_scores: i64,
                 r#type: bool,
             }
             let written = serde_json::to_value(Renamed::default()).unwrap();
@@ -108,19 +108,17 @@ agrees_with_serde! {
 }
 
 #[test]
-fn one_way_rename_all_is_fine_where_the_names_agree() {
+fn rename_all_in_one_direction_is_fine_where_the_names_agree() {
     #[derive(Serialize, Deserialize, SyncEntity)]
     #[sync(kind = "one_way")]
-    #[serde(
-        rename_all(serialize = "camelCase"),
-        rename_all(deserialize = "snake_case")
-    )]
+    #[serde(rename_all(serialize = "camelCase"))]
+    #[serde(rename_all(deserialize = "PascalCase"))]
     struct OneWay {
+        #[serde(rename = "id")]
         id: String,
-        title: String,
+        #[serde(rename(serialize = "DueDate"))]
+        due_date: String,
     }
-    assert_eq!(
-        pairs(&OneWay::schema().unwrap()),
-        [("id", "id"), ("title", "title")]
-    );
+    let schema = OneWay::schema().unwrap();
+    assert_eq!(pairs(&schema), [("id", "id"), ("DueDate", "due_date")]);
 }

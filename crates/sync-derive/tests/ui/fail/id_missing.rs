@@ -1,0 +1,10 @@
+use serde::{Deserialize, Serialize};
+use sync_core::SyncEntity;
+
+#[derive(Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "todos")]
+struct Todo {
+    title: String,
+}
+
+fn main() {}
