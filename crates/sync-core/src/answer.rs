@@ -56,7 +56,9 @@ pub fn classify(
     }
 }
 
-fn classify_error(kind: TransportErrorKind) -> AnswerClass {
+/// Classifies a request that failed as a whole.
+#[must_use]
+pub(crate) fn classify_error(kind: TransportErrorKind) -> AnswerClass {
     match kind {
         TransportErrorKind::Offline
         | TransportErrorKind::Unavailable

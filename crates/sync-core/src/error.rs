@@ -101,6 +101,9 @@ pub enum SyncError {
         /// What it did.
         message: String,
     },
+    /// The run that served this call failed; others may have been served by it too.
+    #[error(transparent)]
+    Run(std::sync::Arc<SyncError>),
     /// The engine was shut down.
     #[error("the engine was shut down: build a new one")]
     ShutDown,

@@ -8,12 +8,15 @@ pub mod backoff;
 pub mod changed_fields;
 pub mod config;
 pub mod conflict;
+mod context;
+pub mod engine;
 pub mod entity;
 pub mod env;
 pub mod error;
 pub mod event;
 pub mod id;
 pub mod json;
+pub mod layers;
 pub mod merge;
 pub mod op;
 #[expect(
@@ -22,6 +25,8 @@ pub mod op;
     reason = "the engine on top of it is being laid"
 )]
 mod outbox;
+mod pull;
+mod push;
 pub mod record;
 pub mod schema;
 pub mod stats;
@@ -31,6 +36,7 @@ pub mod table;
 pub mod time;
 pub mod transport;
 pub mod version;
+pub mod writer;
 
 pub use backoff::{FullJitter, RetryPolicy};
 pub use changed_fields::{ChangedFields, ChangedFieldsDiff, ChangedFieldsTracker};
@@ -39,6 +45,7 @@ pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
     resolve_fn,
 };
+pub use engine::{Discarded, SyncEngine, SyncEngineBuilder, SyncOptions};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;
@@ -54,6 +61,7 @@ pub use table::{SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
 pub use version::{ServerState, Version};
+pub use writer::{EntityWriter, RecordWriter};
 
 #[cfg(feature = "derive")]
 pub use sync_derive::SyncEntity;

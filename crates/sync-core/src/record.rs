@@ -86,16 +86,7 @@ impl Record {
     /// # Errors
     /// [`InvalidRecord::NoId`] or [`InvalidRecord::BadId`].
     pub fn id(&self) -> Result<EntityId, InvalidRecord> {
-        for field in ID_FIELDS {
-            match self.0.get(field) {
-                Some(Value::String(text)) if !text.is_empty() => return Ok(EntityId::new(text)?),
-                Some(Value::Number(number)) if !number.is_f64() => {
-                    return Ok(EntityId::new(number.to_string())?);
-                }
-                _ => {}
-            }
-        }
-        Err(InvalidRecord::NoId)
+        id_of(&self.0)
     }
 
     /// The server's stamp.
@@ -103,12 +94,7 @@ impl Record {
     /// # Errors
     /// [`InvalidRecord::NoStamp`] or [`InvalidRecord::BadStamp`].
     pub fn stamp(&self) -> Result<Timestamp, InvalidRecord> {
-        let value = STAMP_FIELDS
-            .iter()
-            .filter_map(|field| self.0.get(*field))
-            .find(|value| !value.is_null())
-            .ok_or(InvalidRecord::NoStamp)?;
-        Ok(Timestamp::from_json(value)?)
+        stamp_of(&self.0)
     }
 
     /// Does a tombstone field say that this entity is deleted?
@@ -119,6 +105,28 @@ impl Record {
             .filter_map(|field| self.0.get(*field))
             .any(|value| !matches!(value, Value::Null | Value::Bool(false)))
     }
+}
+
+pub(crate) fn id_of(fields: &Map<String, Value>) -> Result<EntityId, InvalidRecord> {
+    for field in ID_FIELDS {
+        match fields.get(field) {
+            Some(Value::String(text)) if !text.is_empty() => return Ok(EntityId::new(text)?),
+            Some(Value::Number(number)) if !number.is_f64() => {
+                return Ok(EntityId::new(number.to_string())?);
+            }
+            _ => {}
+        }
+    }
+    Err(InvalidRecord::NoId)
+}
+
+pub(crate) fn stamp_of(fields: &Map<String, Value>) -> Result<Timestamp, InvalidRecord> {
+    let value = STAMP_FIELDS
+        .iter()
+        .filter_map(|field| fields.get(*field))
+        .find(|value| !value.is_null())
+        .ok_or(InvalidRecord::NoStamp)?;
+    Ok(Timestamp::from_json(value)?)
 }
 
 impl TryFrom<Value> for Record {

@@ -1,8 +1,10 @@
 //! What a pulled or fetched record does to an entity that has operations or a shadow.
 
 use super::entity::{Entity, Rules};
-use super::judge::{Flow, Found};
-use crate::op::{OpStatus, Precondition};
+use super::judge::{Flow, Found, newest};
+use crate::conflict::Conflict;
+use crate::id::OpId;
+use crate::op::{Fate, OpStatus, Precondition};
 use crate::version::ServerState;
 
 impl Entity {
@@ -63,6 +65,45 @@ impl Entity {
         head.next_attempt_at = None;
         let op_id = head.op_id.clone();
         self.close_conflict(&op_id);
+    }
+
+    /// The deferred head takes part again; the server's record that it met is what it is judged
+    /// against, without asking the server once more.
+    pub(crate) fn reopen_with(&mut self, met: Option<ServerState>) {
+        self.reopen();
+        let base = self.base.clone();
+        if let Some(met) = met
+            && met.version().is_some()
+            && base.is_none_or(|base| !base.is_newer_than(&met))
+        {
+            self.set_parked(newest(Some(met), self.parked.clone()));
+        }
+    }
+
+    /// Something changed while a resolver thought about it: the conflict is judged anew.
+    pub(crate) fn ask_again(&mut self, asked: &Conflict) {
+        let waits = self.head().is_some_and(|head| {
+            head.op_id == asked.op_id && head.status == OpStatus::Deferred
+        });
+        if waits {
+            self.reopen_with(Some(asked.server.clone()));
+        }
+    }
+
+    /// The user gives all operations up; the newest known server state comes into force. Returns
+    /// them, and whether one may have been applied.
+    pub(crate) fn discard(&mut self, rules: &Rules<'_>) -> (Vec<OpId>, bool) {
+        let mut op_ids = Vec::with_capacity(self.ops.len());
+        let mut maybe_applied = false;
+        while let Some(op) = self.remove_op(0) {
+            maybe_applied |= op.fate == Fate::Unknown;
+            op_ids.push(op.op_id);
+        }
+        if !op_ids.is_empty() {
+            let state = newest(self.base.clone(), self.parked.clone());
+            self.settle(&state.unwrap_or(ServerState::Absent), rules);
+        }
+        (op_ids, maybe_applied)
     }
 
     /// A fetch brought the record that belongs to an acknowledgement without one.

@@ -305,6 +305,23 @@ impl Entity {
         Flow::Stop
     }
 
+    /// The resolver failed: the conflict stays open and it is asked again after a while.
+    pub(crate) fn put_off_after_failure(
+        &mut self,
+        asked: &Conflict,
+        reason: &str,
+        rules: &Rules<'_>,
+    ) -> Flow {
+        let still_waits = self.head().is_some_and(|head| {
+            head.op_id == asked.op_id && head.status == OpStatus::Deferred
+        });
+        if !still_waits {
+            return Flow::Stop;
+        }
+        let current = self.describe(asked.server.clone(), asked.server_time.clone());
+        self.put_off(current, reason, false, Some(rules.next_attempt(1)), rules)
+    }
+
     fn store_conflict(
         &mut self,
         conflict: &Conflict,

@@ -1,0 +1,157 @@
+//! What push and pull share: the two seams, the tables, and what was observed of the server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::backoff::RetryPolicy;
+use crate::config::SyncConfig;
+use crate::env::Env;
+use crate::error::SyncError;
+use crate::event::{EventHub, SyncEvent};
+use crate::id::Kind;
+use crate::outbox::{Entity, Refused, Rules};
+use crate::stats::SyncStats;
+use crate::store::{CursorState, QuarantineEntry, Store, StoreError, StoreTx};
+use crate::table::Table;
+use crate::time::Timestamp;
+use crate::transport::{Answer, Features, Transport};
+
+const CLOCK_OFFSET: &str = "clock_offset_nanos";
+
+/// What the server's answers told about the server itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Observed {
+    pub(crate) features: Features,
+    /// Server clock minus device clock.
+    pub(crate) clock_offset_nanos: i128,
+    pub(crate) epoch: Option<String>,
+}
+
+/// Everything that an engine works with. Shared by all its handles.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) tables: BTreeMap<Kind, Table>,
+    pub(crate) config: SyncConfig,
+    pub(crate) env: Env,
+    pub(crate) retry: Arc<dyn RetryPolicy>,
+    pub(crate) events: EventHub,
+    pub(crate) observed: Mutex<Observed>,
+}
+
+impl Context {
+    pub(crate) fn table(&self, kind: &Kind) -> Result<&Table, SyncError> {
+        self.tables.get(kind).ok_or_else(|| SyncError::UnknownKind {
+            kind: kind.to_string(),
+            known: self.tables.keys().map(Kind::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    pub(crate) fn rules<'a>(&'a self, table: &'a Table) -> Rules<'a> {
+        Rules { table, config: &self.config, env: &self.env, retry: &*self.retry }
+    }
+
+    pub(crate) fn kinds(&self, wanted: Option<&BTreeSet<Kind>>) -> Vec<Kind> {
+        let chosen = |kind: &&Kind| wanted.is_none_or(|wanted| wanted.contains(*kind));
+        self.tables.keys().filter(chosen).cloned().collect()
+    }
+
+    /// Notes what came with an answer and hands the answer on.
+    pub(crate) fn observe<T>(&self, answer: Answer<T>) -> T {
+        let Answer { value, server_date, epoch, features } = answer;
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(features) = features {
+            observed.features = features;
+        }
+        if let Some(date) = server_date {
+            observed.clock_offset_nanos = date.unix_nanos() - self.env.now().unix_nanos();
+        }
+        if epoch.is_some() {
+            observed.epoch = epoch;
+        }
+        value
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner).features.clone()
+    }
+
+    /// The device's time, corrected by what is known of the server's clock. A difference below two
+    /// seconds is within what a `Date` header can tell and is not corrected.
+    pub(crate) fn corrected_now(&self) -> Timestamp {
+        const UNCERTAINTY: i128 = 2_000_000_000;
+        let offset =
+            self.observed.lock().unwrap_or_else(PoisonError::into_inner).clock_offset_nanos;
+        let now = self.env.now();
+        if offset.abs() < UNCERTAINTY {
+            return now;
+        }
+        Timestamp::from_unix_nanos(now.unix_nanos() + offset)
+    }
+
+    /// Reads what an earlier process observed.
+    pub(crate) async fn recall(&self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
+        if let Some(offset) = tx.meta(CLOCK_OFFSET).await?.and_then(|text| text.parse().ok()) {
+            let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+            observed.clock_offset_nanos = offset;
+        }
+        Ok(())
+    }
+
+    /// Keeps what was observed for the next process.
+    pub(crate) async fn remember(&self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
+        let offset =
+            self.observed.lock().unwrap_or_else(PoisonError::into_inner).clock_offset_nanos;
+        tx.put_meta(CLOCK_OFFSET, Some(&offset.to_string())).await
+    }
+
+    /// Was this kind ever pulled from the server that this transport talks to?
+    pub(crate) fn was_pulled(&self, cursor: Option<&CursorState>) -> bool {
+        let origin = self.transport.capabilities().origin;
+        cursor.is_some_and(|cursor| cursor.pulled && cursor.origin.as_deref() == Some(&*origin))
+    }
+
+    /// Saves an entity; what its table refuses of the server's data goes to quarantine.
+    pub(crate) async fn save(
+        &self,
+        tx: &mut dyn StoreTx,
+        entity: &mut Entity,
+        generation: u32,
+    ) -> Result<(), StoreError> {
+        let refused = entity.save(tx, generation).await?;
+        let mut entries = Vec::with_capacity(refused.len());
+        for Refused { id, record, reason } in refused {
+            entity.effects.events.push(SyncEvent::RowQuarantined {
+                kind: entity.kind.clone(),
+                key: id.to_string(),
+                reason: reason.clone(),
+            });
+            entries.push(QuarantineEntry {
+                kind: entity.kind.clone(),
+                key: id.to_string(),
+                row: record.into(),
+                tag: None,
+                reason,
+                since: self.env.now(),
+            });
+        }
+        if entries.is_empty() { Ok(()) } else { tx.put_quarantine(&entries).await }
+    }
+
+    /// Tells events after their commit and counts them.
+    pub(crate) fn tell(&self, events: Vec<SyncEvent>, stats: &mut SyncStats) {
+        for event in events {
+            match &event {
+                SyncEvent::OperationPushed { .. } => stats.pushed += 1,
+                SyncEvent::ConflictDetected { .. } => stats.conflicts += 1,
+                SyncEvent::ConflictResolved { .. } => stats.conflicts_resolved += 1,
+                SyncEvent::OperationFailed { .. } | SyncEvent::SyncError { .. } => {
+                    stats.errors += 1;
+                }
+                _ => {}
+            }
+            self.events.emit(event);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Building an engine: everything that can be checked is checked here.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+
+use super::turn::Turns;
+use super::{Shared, SyncEngine};
+use crate::backoff::{FullJitter, RetryPolicy};
+use crate::config::SyncConfig;
+use crate::conflict::ConflictStrategy;
+use crate::context::{Context, Observed};
+use crate::entity::SyncEntity;
+use crate::env::Env;
+use crate::error::SyncError;
+use crate::event::EventHub;
+use crate::id::{InvalidId, Kind};
+use crate::layers;
+use crate::schema::TableSchema;
+use crate::store::{Store, TxMode};
+use crate::table::{Table, TableConfig};
+use crate::transport::Transport;
+
+type Registered = Result<(TableSchema, TableConfig), (String, InvalidId)>;
+
+/// Collects what an engine needs.
+#[derive(Debug)]
+#[must_use = "an engine exists only after `build`"]
+pub struct SyncEngineBuilder {
+    store: Arc<dyn Store>,
+    transport: Arc<dyn Transport>,
+    tables: Vec<Registered>,
+    config: SyncConfig,
+    env: Env,
+    retry: Option<Arc<dyn RetryPolicy>>,
+    bare_transport: bool,
+}
+
+impl SyncEngineBuilder {
+    pub(super) fn new(store: Arc<dyn Store>, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            store,
+            transport,
+            tables: Vec::new(),
+            config: SyncConfig::default(),
+            env: Env::system(),
+            retry: None,
+            bare_transport: false,
+        }
+    }
+
+    /// Registers a type with the engine's settings.
+    pub fn table<T: SyncEntity>(self) -> Self {
+        self.table_with::<T>(TableConfig::new())
+    }
+
+    /// Registers a type with settings of its own.
+    pub fn table_with<T: SyncEntity>(mut self, config: TableConfig) -> Self {
+        let schema = T::schema().map_err(|error| (T::KIND.to_owned(), error));
+        self.tables.push(schema.map(|schema| (schema, config)));
+        self
+    }
+
+    /// Registers a table whose entities stay JSON.
+    pub fn schema(mut self, schema: TableSchema, config: TableConfig) -> Self {
+        self.tables.push(Ok((schema, config)));
+        self
+    }
+
+    /// Replaces the settings.
+    pub fn config(mut self, config: SyncConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Replaces the outside world: time, ids, randomness.
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Replaces the back-off.
+    pub fn retry_policy(mut self, policy: Arc<dyn RetryPolicy>) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Uses the transport as it is: without the layers for tracing, repeats and time-outs.
+    pub fn bare_transport(mut self) -> Self {
+        self.bare_transport = true;
+        self
+    }
+
+    /// Checks everything, prepares the store and makes the engine.
+    ///
+    /// # Errors
+    /// [`SyncError::Config`] naming every setting, kind and table that cannot work;
+    /// [`SyncError::Store`] if the user's tables do not fit or the database cannot be prepared.
+    pub async fn build(self) -> Result<SyncEngine, SyncError> {
+        self.config.validate()?;
+        let tables = checked(self.tables, &self.config)?;
+        let schemas: Vec<TableSchema> =
+            tables.values().map(|table| table.schema.clone()).collect();
+        self.store.prepare(&schemas).await?;
+        let retry =
+            self.retry.unwrap_or_else(|| Arc::new(FullJitter::of(&self.config)));
+        let transport = if self.bare_transport {
+            self.transport
+        } else {
+            layers::standard(self.transport, &self.config, &self.env, &retry)
+        };
+        let context = Context {
+            store: self.store,
+            transport,
+            tables,
+            events: EventHub::new(self.config.event_capacity),
+            config: self.config,
+            env: self.env,
+            retry,
+            observed: Mutex::new(Observed::default()),
+        };
+        let mut tx = context.store.begin(TxMode::Read).await?;
+        context.recall(&mut *tx).await?;
+        drop(tx);
+        Ok(SyncEngine {
+            shared: Arc::new(Shared {
+                context,
+                turns: Turns::default(),
+                auto: Mutex::new(None),
+                shut_down: CancellationToken::new(),
+            }),
+        })
+    }
+}
+
+fn checked(
+    registered: Vec<Registered>,
+    config: &SyncConfig,
+) -> Result<BTreeMap<Kind, Table>, SyncError> {
+    let mut tables: BTreeMap<Kind, Table> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for entry in registered {
+        let (schema, own) = match entry {
+            Ok(entry) => entry,
+            Err((_, error)) => {
+                problems.push(error.to_string());
+                continue;
+            }
+        };
+        let kind = schema.kind.clone();
+        problems.extend(problems_of(&schema, &own, config.conflict_strategy));
+        let table = Table::new(schema, own, config.conflict_strategy, config.page_size);
+        if tables.insert(kind.clone(), table).is_some() {
+            problems.push(format!("kind {kind:?} is registered twice: register each kind once"));
+        }
+    }
+    if tables.is_empty() && problems.is_empty() {
+        problems.push("no table is registered: add one with `table` or `schema`".to_owned());
+    }
+    if problems.is_empty() { Ok(tables) } else { Err(SyncError::Config(problems.join("; "))) }
+}
+
+fn problems_of(
+    schema: &TableSchema,
+    own: &TableConfig,
+    _strategy: ConflictStrategy,
+) -> Vec<String> {
+    let kind = &schema.kind;
+    let mut problems = Vec::new();
+    if schema.id().is_none() {
+        let field = &schema.id_field;
+        problems.push(format!("{kind}: no column holds the id field {field:?}: add it"));
+    }
+    if !crate::record::ID_FIELDS.contains(&&*schema.id_field) {
+        let field = &schema.id_field;
+        problems.push(format!("{kind}: the id field {field:?} must be `id`, `ID` or `uuid`"));
+    }
+    if own.page_size == Some(0) {
+        problems.push(format!("{kind}: page_size must be at least 1"));
+    }
+    let keeps = own.soft_delete == Some(crate::table::SoftDelete::Keep);
+    if keeps && schema.tombstone().is_none() {
+        problems.push(format!(
+            "{kind}: SoftDelete::Keep needs a field `deleted_at` or `deletedAt` to mark deleted rows"
+        ));
+    }
+    problems
+}

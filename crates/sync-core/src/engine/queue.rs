@@ -1,0 +1,143 @@
+//! The queue in the app's hands: what waits, what is stuck, what is in conflict.
+
+use super::SyncEngine;
+use crate::conflict::Resolution;
+use crate::error::SyncError;
+use crate::event::SyncEvent;
+use crate::id::{EntityId, Kind, OpId};
+use crate::op::{Op, OpStatus};
+use crate::outbox::{Entity, Flow};
+use crate::stats::SyncStats;
+use crate::store::{ConflictEntry, OpQuery, QuarantineEntry, TxMode};
+
+/// What was discarded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Discarded {
+    /// The operations that are gone.
+    pub op_ids: Vec<OpId>,
+    /// Had one of them been sent without an answer, so that the server may have it all the same?
+    pub maybe_applied: bool,
+}
+
+impl SyncEngine {
+    /// How many operations wait, deferred and stuck ones included.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn pending_count(&self) -> Result<u64, SyncError> {
+        let mut tx = self.context().store.begin(TxMode::Read).await?;
+        Ok(tx.count_ops(&OpQuery::default()).await?)
+    }
+
+    /// The waiting operations that match.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn operations(&self, query: &OpQuery) -> Result<Vec<Op>, SyncError> {
+        let mut tx = self.context().store.begin(TxMode::Read).await?;
+        Ok(tx.ops(query).await?)
+    }
+
+    /// The operations that were set aside, with their reasons.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn stuck_operations(&self) -> Result<Vec<Op>, SyncError> {
+        let query = OpQuery { status: Some(OpStatus::Stuck), ..OpQuery::default() };
+        self.operations(&query).await
+    }
+
+    /// Lets all stuck operations take part again; returns how many.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn retry_stuck_operations(&self) -> Result<u64, SyncError> {
+        let query = OpQuery { status: Some(OpStatus::Stuck), ..OpQuery::default() };
+        let mut tx = self.context().store.begin(TxMode::Write).await?;
+        let mut ops = tx.ops(&query).await?;
+        for op in &mut ops {
+            op.status = OpStatus::Pending;
+            op.try_count = 0;
+            op.trouble_count = 0;
+            op.next_attempt_at = None;
+        }
+        tx.update_ops(&ops).await?;
+        tx.commit().await?;
+        Ok(ops.len() as u64)
+    }
+
+    /// Discards all operations of one entity; the newest known server state comes into force.
+    /// Waits for a run that is under way.
+    ///
+    /// # Errors
+    /// [`SyncError::UnknownKind`], [`SyncError::Store`].
+    pub async fn discard(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
+        let context = self.context();
+        let rules = context.rules(context.table(kind)?);
+        let _no_run = self.shared.turns.exclusive().await;
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+        let (op_ids, maybe_applied) = entity.discard(&rules);
+        let generation = tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation);
+        context.save(&mut *tx, &mut entity, generation).await?;
+        tx.commit().await?;
+        let mut events = std::mem::take(&mut entity.effects.events);
+        if !op_ids.is_empty() {
+            let (kind, entity_id, op_ids) = (kind.clone(), id.clone(), op_ids.clone());
+            events.push(SyncEvent::OperationsDiscarded { kind, entity_id, op_ids });
+        }
+        context.tell(events, &mut SyncStats::default());
+        Ok(Discarded { op_ids, maybe_applied })
+    }
+
+    /// The conflicts that wait for a decision, oldest first.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn open_conflicts(&self) -> Result<Vec<ConflictEntry>, SyncError> {
+        let mut tx = self.context().store.begin(TxMode::Read).await?;
+        Ok(tx.conflicts(None).await?)
+    }
+
+    /// Decides an open conflict; the decision goes out with the next run. `false`: the operation
+    /// or the server's record has changed since, so the conflict is judged anew.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn resolve_conflict(
+        &self,
+        op_id: &OpId,
+        resolution: Resolution,
+    ) -> Result<bool, SyncError> {
+        let context = self.context();
+        let _no_run = self.shared.turns.exclusive().await;
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        let Some(entry) = tx.conflicts(Some(op_id)).await?.pop() else { return Ok(false) };
+        let rules = context.rules(context.table(&entry.kind)?);
+        let mut entity = Entity::load_one(&mut *tx, &entry.kind, &entry.entity_id).await?;
+        let conflict = entity.describe(entry.server, entry.server_time);
+        let flow: Option<Flow> = entity.resolve(&conflict, resolution, &rules);
+        if flow.is_none() {
+            entity.ask_again(&conflict);
+        }
+        let generation = tx.cursor(&entry.kind).await?.map_or(0, |cursor| cursor.generation);
+        context.save(&mut *tx, &mut entity, generation).await?;
+        tx.commit().await?;
+        context.tell(std::mem::take(&mut entity.effects.events), &mut SyncStats::default());
+        Ok(flow.is_some())
+    }
+
+    /// Pulled rows of a kind that could not be applied, at most `limit`.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn quarantined(
+        &self,
+        kind: &Kind,
+        limit: u32,
+    ) -> Result<Vec<QuarantineEntry>, SyncError> {
+        let mut tx = self.context().store.begin(TxMode::Read).await?;
+        Ok(tx.quarantined(kind, None, limit).await?)
+    }
+}

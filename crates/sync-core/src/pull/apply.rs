@@ -1,0 +1,300 @@
+//! Applies pages to the store: set-wise, rows with operations left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::PullPhase;
+use super::chain::Chain;
+use super::incoming::{Incoming, Row, Unusable, newest_of_each};
+use crate::context::Context;
+use crate::error::SyncError;
+use crate::event::SyncEvent;
+use crate::id::{EntityId, Kind};
+use crate::outbox::{Entity, same_content};
+use crate::record::Record;
+use crate::stats::SyncStats;
+use crate::store::{CursorState, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx, TxMode};
+use crate::table::{SoftDelete, Table};
+
+/// What a chain has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) rows: u64,
+    pub(super) upserts: u64,
+    pub(super) deletes: u64,
+}
+
+impl Applied {
+    pub(super) fn report(&self, context: &Context, kind: &Kind) {
+        if self.upserts + self.deletes > 0 {
+            let (kind, upserts, deletes) = (kind.clone(), self.upserts, self.deletes);
+            context.events.emit(SyncEvent::CacheUpdate { kind, upserts, deletes });
+        }
+    }
+}
+
+/// What became of a set of rows.
+#[derive(Debug, Default)]
+pub(super) struct RowsDone {
+    pub(super) upserts: u64,
+    pub(super) deletes: u64,
+    pub(super) events: Vec<SyncEvent>,
+    pub(super) refused: Vec<QuarantineEntry>,
+    pub(super) applied: Vec<EntityId>,
+}
+
+impl PullPhase<'_> {
+    /// Which rows of a first page the store has already in the same version.
+    pub(super) async fn known_at_start(
+        &self,
+        kind: &Kind,
+        chain: &Chain,
+        page: &Incoming,
+    ) -> Result<BTreeSet<EntityId>, SyncError> {
+        if !chain.starts_without_memory() || page.next_page_token.is_some() {
+            return Ok(BTreeSet::new());
+        }
+        let ids: Vec<EntityId> = page.rows.iter().map(|row| row.id.clone()).collect();
+        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let stored: BTreeMap<_, _> = tx.versions(kind, &ids).await?.into_iter().collect();
+        let is_known = |row: &&Row| {
+            let version = stored.get(&row.id).and_then(Option::as_ref);
+            version.is_some_and(|version| version.stamp == row.version.stamp)
+        };
+        Ok(page.rows.iter().filter(is_known).map(|row| row.id.clone()).collect())
+    }
+
+    /// Applies pages and their cursor in one transaction.
+    pub(super) async fn apply(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        pages: Vec<Incoming>,
+        cursor: &CursorState,
+        applied: &mut Applied,
+        stats: &mut SyncStats,
+    ) -> Result<(), SyncError> {
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let context = self.context;
+        let mut events = Vec::new();
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        let has_quarantine = !tx.quarantined(kind, None, 1).await?.is_empty();
+        for page in pages {
+            applied.rows += page.len() as u64;
+            let (page_size, total) = (page.page_size, page.total);
+            let unusable = page.unusable;
+            let mut done = self.apply_rows(&mut *tx, kind, table, page.rows, cursor).await?;
+            if has_quarantine {
+                let released: Vec<String> = done.applied.iter().map(ToString::to_string).collect();
+                tx.delete_quarantine(kind, &released).await?;
+            }
+            done.refused.extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
+            self.quarantine(&mut *tx, &mut done).await?;
+            applied.upserts += done.upserts;
+            applied.deletes += done.deletes;
+            events.append(&mut done.events);
+            events.push(SyncEvent::PullPageProcessed {
+                kind: kind.clone(),
+                page_size,
+                total_done: applied.rows,
+            });
+            events.push(SyncEvent::SyncProgress {
+                phase: crate::event::SyncPhase::Pull,
+                done: applied.rows,
+                total,
+            });
+        }
+        tx.put_cursor(kind, Some(cursor)).await?;
+        tx.commit().await?;
+        context.tell(events, stats);
+        Ok(())
+    }
+
+    /// Applies rows of one kind within a transaction.
+    pub(super) async fn apply_rows(
+        &self,
+        tx: &mut dyn StoreTx,
+        kind: &Kind,
+        table: &Table,
+        rows: Vec<Row>,
+        cursor: &CursorState,
+    ) -> Result<RowsDone, SyncError> {
+        let rows = newest_of_each(rows);
+        let ids: Vec<EntityId> = rows.iter().map(|row| row.id.clone()).collect();
+        let pending: BTreeSet<EntityId> = tx.pending(kind, &ids).await?.into_iter().collect();
+        let stored: BTreeMap<_, _> = tx.versions(kind, &ids).await?.into_iter().collect();
+        let mut done = RowsDone::default();
+        let (mut fresh, mut same_stamp, mut busy, mut seen) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            if pending.contains(&row.id) {
+                busy.push(row);
+                continue;
+            }
+            match stored.get(&row.id) {
+                Some(Some(version)) if version.stamp == row.version.stamp => same_stamp.push(row),
+                Some(Some(version)) if version.is_newer_than(&row.version) => seen.push(row.id),
+                _ => fresh.push(row),
+            }
+        }
+        let changed = without_unchanged(tx, kind, same_stamp, &mut seen).await?;
+        fresh.extend(changed);
+        seen.extend(busy.iter().map(|row| row.id.clone()));
+        if cursor.resync.is_some() {
+            tx.mark_seen(kind, cursor.generation, &seen).await?;
+        }
+        done.applied = seen;
+        self.write(tx, kind, table, fresh, cursor.generation, &mut done).await?;
+        self.hand_over(tx, kind, table, busy, cursor.generation, &mut done).await?;
+        Ok(done)
+    }
+
+    /// Writes rows that nobody here has touched.
+    async fn write(
+        &self,
+        tx: &mut dyn StoreTx,
+        kind: &Kind,
+        table: &Table,
+        rows: Vec<Row>,
+        generation: u32,
+        done: &mut RowsDone,
+    ) -> Result<(), StoreError> {
+        let keeps = table.soft_delete == SoftDelete::Keep;
+        let mut removals = Vec::new();
+        let mut writes = Vec::with_capacity(rows.len());
+        let mut written = Vec::with_capacity(rows.len());
+        for row in rows {
+            if row.is_deleted && !keeps {
+                removals.push(Removal { id: row.id, tombstone: Some(row.version) });
+            } else {
+                written.push((row.id, row.is_deleted, row.version.clone()));
+                writes.push(RowWrite::server(row.record, Some(row.version), generation));
+            }
+        }
+        let report = tx.put(kind, &writes).await?;
+        let refused: BTreeMap<usize, String> =
+            report.rejected.into_iter().map(|rejected| (rejected.index, rejected.reason)).collect();
+        for (index, (id, is_deleted, version)) in written.into_iter().enumerate() {
+            match refused.get(&index) {
+                // A tombstone that does not fit the table need not stay.
+                Some(_) if is_deleted => {
+                    removals.push(Removal { id, tombstone: Some(version) });
+                    continue;
+                }
+                Some(reason) => {
+                    let row = writes[index].record.clone();
+                    done.refused.push(self.entry(kind, id.to_string(), row.into(), reason.clone()));
+                    continue;
+                }
+                None if is_deleted => done.deletes += 1,
+                None => done.upserts += 1,
+            }
+            done.applied.push(id);
+        }
+        let report = tx.remove(kind, &removals).await?;
+        done.deletes += report.written;
+        for rejected in report.rejected {
+            let removal = &removals[rejected.index];
+            let row = Record::from_iter([("id".to_owned(), removal.id.as_str().into())]);
+            done.refused.push(self.entry(
+                kind,
+                removal.id.to_string(),
+                row.into(),
+                rejected.reason,
+            ));
+        }
+        done.applied.extend(removals.into_iter().map(|removal| removal.id));
+        Ok(())
+    }
+
+    /// Rows with operations or a shadow decide for themselves.
+    async fn hand_over(
+        &self,
+        tx: &mut dyn StoreTx,
+        kind: &Kind,
+        table: &Table,
+        rows: Vec<Row>,
+        generation: u32,
+        done: &mut RowsDone,
+    ) -> Result<(), SyncError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<EntityId> = rows.iter().map(|row| row.id.clone()).collect();
+        let rules = self.context.rules(table);
+        let entities = Entity::load(tx, kind, &ids).await?;
+        for (mut entity, row) in entities.into_iter().zip(rows) {
+            entity.pulled(row.into_state(), &rules);
+            self.context.save(tx, &mut entity, generation).await?;
+            done.events.append(&mut entity.effects.events);
+        }
+        Ok(())
+    }
+
+    /// Sets aside what could not be applied.
+    pub(super) async fn quarantine(
+        &self,
+        tx: &mut dyn StoreTx,
+        done: &mut RowsDone,
+    ) -> Result<(), StoreError> {
+        for entry in &done.refused {
+            done.events.push(SyncEvent::RowQuarantined {
+                kind: entry.kind.clone(),
+                key: entry.key.clone(),
+                reason: entry.reason.clone(),
+            });
+        }
+        if done.refused.is_empty() { Ok(()) } else { tx.put_quarantine(&done.refused).await }
+    }
+
+    fn unusable(&self, kind: &Kind, row: Unusable) -> QuarantineEntry {
+        self.entry(kind, row.key, row.row, row.reason)
+    }
+
+    pub(super) fn entry(
+        &self,
+        kind: &Kind,
+        key: String,
+        row: serde_json::Value,
+        reason: String,
+    ) -> QuarantineEntry {
+        let since = self.context.env.now();
+        QuarantineEntry { kind: kind.clone(), key, row, tag: None, reason, since }
+    }
+}
+
+/// Rows under a stamp that is known already: only other content is news.
+async fn without_unchanged(
+    tx: &mut dyn StoreTx,
+    kind: &Kind,
+    rows: Vec<Row>,
+    seen: &mut Vec<EntityId>,
+) -> Result<Vec<Row>, StoreError> {
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let ids: Vec<EntityId> = rows.iter().map(|row| row.id.clone()).collect();
+    let here: BTreeMap<EntityId, Record> = tx
+        .get(kind, &ids)
+        .await?
+        .into_iter()
+        .filter_map(|record| Some((record.id().ok()?, record)))
+        .collect();
+    let mut changed = Vec::new();
+    for row in rows {
+        let is_same = match here.get(&row.id) {
+            Some(record) => {
+                record.is_deleted() == row.is_deleted
+                    && (row.is_deleted || same_content(record, &row.record))
+            }
+            None => row.is_deleted,
+        };
+        if is_same {
+            seen.push(row.id);
+        } else {
+            changed.push(row);
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,223 @@
+//! A chain of pages: what to ask next, when it ends, and where the cursor may stand (semantics 5).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::incoming::Incoming;
+use crate::error::SyncError;
+use crate::id::{EntityId, Kind};
+use crate::store::CursorState;
+use crate::table::Table;
+use crate::time::Timestamp;
+use crate::transport::PullRequest;
+
+/// Does the chain go on?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Next,
+    End,
+}
+
+/// One chain of pages of one kind.
+#[derive(Debug)]
+pub(super) struct Chain {
+    kind: Kind,
+    limit: u32,
+    filter: Vec<(String, String)>,
+    /// What is stored after the pages so far.
+    cursor: CursorState,
+    /// What the next request asks: frozen while the server gives tokens.
+    since: Option<Timestamp>,
+    after_id: Option<EntityId>,
+    token: Option<String>,
+    opaque: Option<String>,
+    tokens_seen: BTreeSet<String>,
+    /// Ids already seen at the stamp `since`.
+    seen_at_since: BTreeSet<EntityId>,
+    pages: u32,
+    /// The last stamp in the order in which rows came.
+    last_stamp: Option<Timestamp>,
+}
+
+impl Chain {
+    pub(super) fn new(kind: &Kind, table: &Table, cursor: CursorState) -> Self {
+        Self {
+            kind: kind.clone(),
+            limit: table.page_size,
+            filter: table.filter.clone(),
+            since: cursor.since.clone(),
+            after_id: cursor.after_id.clone(),
+            token: cursor.page_token.clone(),
+            opaque: cursor.opaque.clone(),
+            cursor,
+            tokens_seen: BTreeSet::new(),
+            seen_at_since: BTreeSet::new(),
+            pages: 0,
+            last_stamp: None,
+        }
+    }
+
+    pub(super) fn cursor(&self) -> &CursorState {
+        &self.cursor
+    }
+
+    pub(super) fn request(&self) -> PullRequest {
+        let mut request = PullRequest::new(self.kind.clone(), self.limit);
+        request.since.clone_from(&self.since);
+        request.after_id.clone_from(&self.after_id);
+        request.page_token.clone_from(&self.token);
+        request.cursor.clone_from(&self.opaque);
+        request.filter.clone_from(&self.filter);
+        request
+    }
+
+    /// The server's clock when the chain began; late commits lie behind it.
+    pub(super) fn note_date(&mut self, date: Option<&Timestamp>) {
+        let fresh = self.pages == 0 && self.token.is_none();
+        if fresh || self.cursor.chain_started.is_none() {
+            self.cursor.chain_started = date.cloned();
+        }
+    }
+
+    /// Must rows at the start of the chain be compared with what the store has, to know whether
+    /// they are news?
+    pub(super) fn starts_without_memory(&self) -> bool {
+        self.pages == 0 && self.since.is_some()
+    }
+
+    /// Takes a page in. `known`: ids of the page that the store has in the same version already.
+    pub(super) fn advance(
+        &mut self,
+        page: &Incoming,
+        known: &BTreeSet<EntityId>,
+        overlap: Duration,
+    ) -> Result<Step, SyncError> {
+        let is_news = self.brings_news(page, known);
+        self.note_rows(page);
+        self.pages += 1;
+        let had_token = self.token.is_some();
+        let step = match page.next_page_token.clone() {
+            Some(token) => {
+                if !self.tokens_seen.insert(token.clone()) || self.token.as_ref() == Some(&token) {
+                    return Err(self.protocol(format!("the server gave the page token {token:?} twice")));
+                }
+                self.token = Some(token);
+                Step::Next
+            }
+            None if had_token => Step::End,
+            None => self.without_token(page, is_news)?,
+        };
+        if page.next_cursor.is_some() {
+            self.opaque.clone_from(&page.next_cursor);
+        }
+        self.move_cursor(step, overlap);
+        Ok(step)
+    }
+
+    fn without_token(&mut self, page: &Incoming, is_news: bool) -> Result<Step, SyncError> {
+        let is_full = page.len() >= self.limit as usize;
+        if page.len() == 0 || (!is_news && !is_full) {
+            return Ok(Step::End);
+        }
+        if !is_news {
+            return Err(self.protocol(
+                "a full page brought nothing new: the server ignores `afterId`, and without a page \
+                 token there is no way past rows of one stamp"
+                    .to_owned(),
+            ));
+        }
+        let reached = self.cursor.reached.clone();
+        if let Some((stamp, id)) = reached {
+            if self.since.as_ref() != Some(&stamp) {
+                self.seen_at_since.clear();
+            }
+            let at_stamp = page.rows.iter().filter(|row| row.version.stamp == stamp);
+            self.seen_at_since.extend(at_stamp.map(|row| row.id.clone()));
+            self.since = Some(stamp);
+            self.after_id = Some(id);
+        }
+        Ok(Step::Next)
+    }
+
+    fn brings_news(&self, page: &Incoming, known: &BTreeSet<EntityId>) -> bool {
+        page.rows.iter().any(|row| {
+            let stamp = &row.version.stamp;
+            match &self.since {
+                None => true,
+                Some(since) if stamp > since => !known.contains(&row.id),
+                Some(since) if stamp == since => {
+                    !known.contains(&row.id) && !self.seen_at_since.contains(&row.id)
+                }
+                Some(_) => self.pages == 0 && !known.contains(&row.id),
+            }
+        })
+    }
+
+    /// Follows the rows: the greatest stamp, whether they ascend, how fine their stamps are.
+    fn note_rows(&mut self, page: &Incoming) {
+        for row in &page.rows {
+            let stamp = &row.version.stamp;
+            if self.last_stamp.as_ref().is_some_and(|last| stamp < last) {
+                self.cursor.unordered = true;
+            }
+            self.last_stamp = Some(stamp.clone());
+            let reached = self.cursor.reached.as_ref();
+            if reached.is_none_or(|(greatest, _)| stamp >= greatest) {
+                self.cursor.reached = Some((stamp.clone(), row.id.clone()));
+            }
+            let unit = u64::try_from(stamp.precision().as_nanos()).unwrap_or(u64::MAX);
+            self.cursor.stamp_unit = self.cursor.stamp_unit.max(unit);
+        }
+    }
+
+    fn move_cursor(&mut self, step: Step, overlap: Duration) {
+        let ended = step == Step::End;
+        self.cursor.page_token = if ended { None } else { self.token.clone() };
+        let in_order = self.token.is_none() && !self.cursor.unordered;
+        if ended || in_order {
+            self.advance_keyset(overlap);
+            self.cursor.opaque.clone_from(&self.opaque);
+        }
+        if ended {
+            self.cursor.pulled = true;
+            self.cursor.reached = None;
+            self.cursor.unordered = false;
+            self.cursor.chain_started = None;
+            if let Some(resync) = &mut self.cursor.resync {
+                resync.pulled = true;
+            }
+        }
+    }
+
+    /// Moves the stored keyset to what was reached, but not past what late commits may still fill,
+    /// and never back.
+    fn advance_keyset(&mut self, overlap: Duration) {
+        let Some((stamp, id)) = self.cursor.reached.clone() else { return };
+        let overlap = overlap.max(Duration::from_nanos(self.cursor.stamp_unit));
+        let safe = match &self.cursor.chain_started {
+            Some(started) => started.minus(overlap),
+            None => stamp.minus(overlap),
+        };
+        let (since, after_id) = if self.opaque.is_some() || stamp <= safe {
+            (stamp, Some(id))
+        } else {
+            (safe, None)
+        };
+        let goes_back = self.cursor.since.as_ref().is_some_and(|stored| since < *stored);
+        if !goes_back {
+            self.cursor.since = Some(since);
+            self.cursor.after_id = after_id;
+        }
+    }
+
+    /// The first pull counts as a full resync.
+    pub(super) fn first_pull_done(&mut self, now: Timestamp) {
+        if self.cursor.resync.is_none() {
+            self.cursor.last_full_resync = Some(now);
+        }
+    }
+
+    fn protocol(&self, message: String) -> SyncError {
+        SyncError::Protocol { kind: self.kind.clone(), message }
+    }
+}

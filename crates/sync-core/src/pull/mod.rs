@@ -1,0 +1,275 @@
+//! Bringing changes: pages of each kind, applied with their cursor in one transaction.
+
+mod apply;
+mod chain;
+mod incoming;
+mod quarantine;
+mod resync;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future;
+use futures::stream::{self, StreamExt};
+
+use self::apply::Applied;
+use self::chain::{Chain, Step};
+use self::incoming::Incoming;
+use crate::context::Context;
+use crate::error::SyncError;
+use crate::event::{FullResyncReason, SyncEvent, SyncPhase};
+use crate::id::Kind;
+use crate::stats::{PhaseEnd, SyncStats};
+use crate::store::{CursorState, TxMode};
+use crate::table::Table;
+use crate::transport::TransportErrorKind;
+
+/// Pages share a transaction up to so many rows.
+const ROWS_PER_TRANSACTION: usize = 5_000;
+
+/// A full resync that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ResyncRequest {
+    pub(crate) clear_data: bool,
+}
+
+/// The pull half of one run.
+pub(crate) struct PullPhase<'a> {
+    context: &'a Context,
+    resync: Option<ResyncRequest>,
+}
+
+/// What pulling one kind came to.
+#[derive(Debug)]
+struct KindOutcome {
+    kind: Kind,
+    stats: SyncStats,
+    failure: Option<SyncError>,
+}
+
+/// What pulling came to.
+#[derive(Debug, Default)]
+pub(crate) struct PullOutcome {
+    pub(crate) stats: SyncStats,
+    pub(crate) end: PhaseEnd,
+    pub(crate) failures: BTreeMap<Kind, String>,
+}
+
+impl<'a> PullPhase<'a> {
+    pub(crate) fn new(context: &'a Context, resync: Option<ResyncRequest>) -> Self {
+        Self { context, resync }
+    }
+
+    /// Pulls the kinds, some at the same time; what fails for one does not touch the others.
+    pub(crate) async fn run(&self, kinds: Vec<Kind>) -> Result<PullOutcome, SyncError> {
+        let pulls = stream::iter(kinds).map(|kind| self.pull_kind(kind));
+        let outcomes: Vec<KindOutcome> =
+            pulls.buffer_unordered(self.context.config.pull_concurrency).collect().await;
+        let mut total = PullOutcome { end: PhaseEnd::Completed, ..PullOutcome::default() };
+        for outcome in outcomes {
+            total.stats.add(outcome.stats);
+            let Some(error) = outcome.failure else { continue };
+            total.end = worse(std::mem::take(&mut total.end), end_of(&error));
+            total.failures.insert(outcome.kind.clone(), error.to_string());
+            let event = SyncEvent::SyncError {
+                phase: SyncPhase::Pull,
+                kind: Some(outcome.kind),
+                error: error.to_string(),
+                will_retry: true,
+            };
+            self.context.tell(vec![event], &mut total.stats);
+        }
+        Ok(total)
+    }
+
+    async fn pull_kind(&self, kind: Kind) -> KindOutcome {
+        let mut stats = SyncStats::default();
+        let failure = self.try_pull_kind(&kind, &mut stats).await.err();
+        KindOutcome { kind, stats, failure }
+    }
+
+    async fn try_pull_kind(&self, kind: &Kind, stats: &mut SyncStats) -> Result<(), SyncError> {
+        let table = self.context.table(kind)?;
+        let cursor = self.start(kind, table).await?;
+        let resyncing = cursor.resync.clone();
+        let cursor = if resyncing.as_ref().is_some_and(|resync| resync.pulled) {
+            cursor
+        } else {
+            match self.pull_chain(kind, table, cursor, stats).await {
+                Err(error) if expired(&error) => {
+                    let cursor = self.after_expiry(kind, error).await?;
+                    self.pull_chain(kind, table, cursor, stats).await?
+                }
+                other => other?,
+            }
+        };
+        if cursor.resync.is_some() {
+            self.sweep(kind, table, cursor, stats).await?;
+        }
+        self.retry_quarantined(kind, table, stats).await
+    }
+
+    /// Where this pull starts; begins a full resync where one is due.
+    async fn start(&self, kind: &Kind, table: &Table) -> Result<CursorState, SyncError> {
+        let origin = self.context.transport.capabilities().origin;
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let stored = tx.cursor(kind).await?;
+        let mut cursor = stored.clone().unwrap_or_default();
+        let is_first = !cursor.pulled;
+        let reason = self.resync_reason(&cursor, table, &origin);
+        if let (Some(reason), false) = (reason, is_first) {
+            let list_decides = reason == FullResyncReason::FilterChanged
+                || self.resync.is_some_and(|request| request.clear_data);
+            resync::begin(&mut cursor, list_decides);
+            self.context.events.emit(SyncEvent::FullResyncStarted { kind: kind.clone(), reason });
+        }
+        cursor.generation = cursor.generation.max(1);
+        cursor.origin = Some(origin);
+        cursor.filter = table.filter_text();
+        if stored.as_ref() != Some(&cursor) {
+            tx.put_cursor(kind, Some(&cursor)).await?;
+            tx.commit().await?;
+        }
+        Ok(cursor)
+    }
+
+    fn resync_reason(
+        &self,
+        cursor: &CursorState,
+        table: &Table,
+        origin: &str,
+    ) -> Option<FullResyncReason> {
+        let under_way = cursor.resync.is_some();
+        if cursor.pulled && cursor.filter != table.filter_text() {
+            return Some(FullResyncReason::FilterChanged);
+        }
+        if self.resync.is_some() || cursor.origin.as_deref().is_some_and(|own| own != origin) {
+            return Some(FullResyncReason::Manual);
+        }
+        let now = self.context.env.now();
+        let interval = self.context.config.full_resync_interval;
+        let due = cursor.last_full_resync.as_ref().is_some_and(|last| {
+            // A last time far ahead of now comes from a clock that was wrong then.
+            last.plus(interval) <= now || *last > now.plus(interval)
+        });
+        (due && !under_way).then_some(FullResyncReason::Scheduled)
+    }
+
+    /// The server no longer answers from the cursor: from zero, once.
+    async fn after_expiry(&self, kind: &Kind, error: SyncError) -> Result<CursorState, SyncError> {
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut cursor = tx.cursor(kind).await?.unwrap_or_default();
+        if cursor.since.is_none() && cursor.opaque.is_none() && cursor.page_token.is_none() {
+            return Err(error);
+        }
+        resync::begin(&mut cursor, false);
+        tx.put_cursor(kind, Some(&cursor)).await?;
+        tx.commit().await?;
+        let reason = FullResyncReason::CursorExpired;
+        self.context.events.emit(SyncEvent::FullResyncStarted { kind: kind.clone(), reason });
+        Ok(cursor)
+    }
+
+    /// Pulls one chain of pages to its end; the next page is fetched while pages are applied.
+    async fn pull_chain(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        cursor: CursorState,
+        stats: &mut SyncStats,
+    ) -> Result<CursorState, SyncError> {
+        let mut chain = Chain::new(kind, table, cursor);
+        let mut applied = Applied::default();
+        let mut ready: Vec<Incoming> = Vec::new();
+        let mut ready_rows = 0;
+        loop {
+            let full = ready_rows >= ROWS_PER_TRANSACTION;
+            let batch = if full { std::mem::take(&mut ready) } else { Vec::new() };
+            if full {
+                ready_rows = 0;
+            }
+            let state = chain.cursor().clone();
+            let (answer, done) = future::join(
+                self.context.transport.pull(chain.request()),
+                self.apply(kind, table, batch, &state, &mut applied, stats),
+            )
+            .await;
+            done?;
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    // What came before is kept, with the token to go on from.
+                    self.apply(kind, table, ready, &state, &mut applied, stats).await?;
+                    return Err(error.into());
+                }
+            };
+            chain.note_date(answer.server_date.as_ref());
+            let date = answer.server_date.clone();
+            let page = self.context.observe(answer);
+            let mut incoming = Incoming::parse(page, date.as_ref());
+            let known = self.known_at_start(kind, &chain, &incoming).await?;
+            let size = incoming.len();
+            let step = chain.advance(&incoming, &known, self.context.config.pull_overlap)?;
+            ready_rows += size;
+            stats.pulled += incoming.usable() as u64;
+            incoming.page_size = size as u64;
+            ready.push(incoming);
+            if step == Step::End {
+                break;
+            }
+        }
+        if chain.cursor().last_full_resync.is_none() {
+            chain.first_pull_done(self.context.env.now());
+        }
+        let end = chain.cursor().clone();
+        self.apply(kind, table, ready, &end, &mut applied, stats).await?;
+        applied.report(self.context, kind);
+        self.forget_old_tombstones(kind, &end).await?;
+        Ok(end)
+    }
+
+    /// A purged row's tombstone is remembered until the cursor is a day past it.
+    async fn forget_old_tombstones(
+        &self,
+        kind: &Kind,
+        cursor: &CursorState,
+    ) -> Result<(), SyncError> {
+        const A_DAY: Duration = Duration::from_secs(24 * 3600);
+        let Some(since) = &cursor.since else { return Ok(()) };
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let before = crate::version::Version::new(since.minus(A_DAY));
+        if tx.forget_tombstones(kind, &before).await? > 0 {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+fn expired(error: &SyncError) -> bool {
+    matches!(error, SyncError::Transport(error) if error.kind() == TransportErrorKind::CursorExpired)
+}
+
+fn end_of(error: &SyncError) -> PhaseEnd {
+    let reason = error.to_string();
+    match error {
+        SyncError::Transport(error) if error.is_environment() => {
+            PhaseEnd::Offline { reason, retry_after: error.retry_after() }
+        }
+        SyncError::Transport(error) if error.kind() == TransportErrorKind::Unauthorized => {
+            PhaseEnd::AuthRequired
+        }
+        _ => PhaseEnd::Failed { reason },
+    }
+}
+
+/// Of two ends the one that says more about what to do next.
+fn worse(one: PhaseEnd, other: PhaseEnd) -> PhaseEnd {
+    let rank = |end: &PhaseEnd| match end {
+        PhaseEnd::Skipped => 0,
+        PhaseEnd::Completed => 1,
+        PhaseEnd::Failed { .. } => 2,
+        PhaseEnd::Offline { .. } => 3,
+        PhaseEnd::AuthRequired => 4,
+    };
+    if rank(&other) > rank(&one) { other } else { one }
+}

@@ -1,0 +1,47 @@
+//! Rows that could not be applied are tried again whenever their kind was pulled.
+
+use super::PullPhase;
+use super::incoming::{Row, read};
+use crate::error::SyncError;
+use crate::id::Kind;
+use crate::record::Record;
+use crate::stats::SyncStats;
+use crate::store::TxMode;
+use crate::table::Table;
+
+const AT_A_TIME: u32 = 200;
+
+impl PullPhase<'_> {
+    pub(super) async fn retry_quarantined(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        stats: &mut SyncStats,
+    ) -> Result<(), SyncError> {
+        let mut after: Option<String> = None;
+        loop {
+            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let entries = tx.quarantined(kind, after.as_deref(), AT_A_TIME).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            let rows: Vec<Row> = entries
+                .into_iter()
+                .filter_map(|entry| {
+                    let (id, stamp) = read(&entry.row, None).ok()?;
+                    let mut row = Row::new(id, stamp, Record::try_from(entry.row).ok()?);
+                    row.version.tag = entry.tag;
+                    Some(row)
+                })
+                .collect();
+            let cursor = tx.cursor(kind).await?.unwrap_or_default();
+            let done = self.apply_rows(&mut *tx, kind, table, rows, &cursor).await?;
+            if done.applied.is_empty() {
+                continue;
+            }
+            let released: Vec<String> = done.applied.iter().map(ToString::to_string).collect();
+            tx.delete_quarantine(kind, &released).await?;
+            tx.commit().await?;
+            self.context.tell(done.events, stats);
+        }
+    }
+}

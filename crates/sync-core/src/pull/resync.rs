@@ -1,0 +1,164 @@
+//! Full resync: pull from zero without clearing, then sweep what the server no longer has.
+
+use super::PullPhase;
+use super::incoming::Row;
+use crate::error::SyncError;
+use crate::event::SyncEvent;
+use crate::id::{EntityId, Kind};
+use crate::outbox::Entity;
+use crate::stats::SyncStats;
+use crate::store::{CursorState, Removal, ResyncState, TxMode};
+use crate::table::Table;
+use crate::transport::FetchRequest;
+use crate::version::ServerState;
+
+/// Up to so many rows may go without further ado.
+const HARMLESS: u64 = 20;
+/// Beyond that, one row in so many.
+const ONE_IN: u64 = 10;
+const AT_A_TIME: u32 = 500;
+
+/// Puts the cursor back to zero for a full resync; rows that it sees bear the new generation.
+pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
+    *cursor = CursorState {
+        origin: cursor.origin.take(),
+        pulled: cursor.pulled,
+        generation: cursor.generation + 1,
+        last_full_resync: cursor.last_full_resync.take(),
+        filter: cursor.filter.take(),
+        stamp_unit: cursor.stamp_unit,
+        resync: Some(ResyncState { pulled: false, swept_to: None, clear_data: list_decides }),
+        ..CursorState::default()
+    };
+}
+
+impl PullPhase<'_> {
+    /// Removes rows that the server no longer has, each confirmed by a fetch unless the list alone
+    /// decides; suspiciously many stay, and an event says so.
+    pub(super) async fn sweep(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        mut cursor: CursorState,
+        stats: &mut SyncStats,
+    ) -> Result<(), SyncError> {
+        let list_decides = cursor.resync.as_ref().is_some_and(|resync| resync.clear_data);
+        let candidates = self.candidates(kind, &cursor).await?;
+        let total = self.context.store.begin(TxMode::Read).await?.count_synced(kind).await?;
+        let found = candidates.len() as u64;
+        if !list_decides && found > HARMLESS.max(total / ONE_IN) {
+            let (kind, candidates, of) = (kind.clone(), found, total);
+            self.context.events.emit(SyncEvent::SweepHeld { kind, candidates, of });
+        } else {
+            for id in candidates {
+                if list_decides {
+                    self.remove(kind, &id, &cursor).await?;
+                } else {
+                    self.confirm_and_remove(kind, table, &id, &cursor, stats).await?;
+                }
+            }
+        }
+        self.confirm_idle(kind, table, &cursor).await?;
+        cursor.resync = None;
+        cursor.last_full_resync = Some(self.context.env.now());
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        tx.put_cursor(kind, Some(&cursor)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn candidates(
+        &self,
+        kind: &Kind,
+        cursor: &CursorState,
+    ) -> Result<Vec<EntityId>, SyncError> {
+        let mut all: Vec<EntityId> = Vec::new();
+        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        loop {
+            let page = tx.unseen(kind, cursor.generation, all.last(), AT_A_TIME).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    async fn confirm_and_remove(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        id: &EntityId,
+        cursor: &CursorState,
+        stats: &mut SyncStats,
+    ) -> Result<(), SyncError> {
+        let request = FetchRequest::new(kind.clone(), id.clone());
+        let state = self.context.observe(self.context.transport.fetch(request).await?);
+        let Some(row) = row_of(id, &state) else {
+            return if state.is_deleted() { self.remove(kind, id, cursor).await } else { Ok(()) };
+        };
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut done = self.apply_rows(&mut *tx, kind, table, vec![row], cursor).await?;
+        self.quarantine(&mut *tx, &mut done).await?;
+        tx.commit().await?;
+        self.context.tell(done.events, stats);
+        Ok(())
+    }
+
+    /// Removes a row that the server no longer has, unless somebody edited it meanwhile.
+    async fn remove(
+        &self,
+        kind: &Kind,
+        id: &EntityId,
+        cursor: &CursorState,
+    ) -> Result<(), SyncError> {
+        let ids = std::slice::from_ref(id);
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let unseen_still = tx.pending(kind, ids).await?.is_empty();
+        if unseen_still {
+            let report = tx.remove(kind, &[Removal { id: id.clone(), tombstone: None }]).await?;
+            if report.written > 0 {
+                let (kind, upserts, deletes) = (kind.clone(), 0, report.written);
+                tx.commit().await?;
+                self.context.events.emit(SyncEvent::CacheUpdate { kind, upserts, deletes });
+            }
+        } else {
+            tx.mark_seen(kind, cursor.generation, ids).await?;
+            let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+            let rules = self.context.rules(self.context.table(kind)?);
+            entity.pulled(ServerState::gone(), &rules);
+            self.context.save(&mut *tx, &mut entity, cursor.generation).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Acknowledged without a record and never seen since: the fetch tells what became of it.
+    async fn confirm_idle(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        cursor: &CursorState,
+    ) -> Result<(), SyncError> {
+        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let idle = tx.idle_shadows(kind, AT_A_TIME).await?;
+        drop(tx);
+        for shadow in idle {
+            let request = FetchRequest::new(kind.clone(), shadow.entity_id.clone());
+            let state = self.context.observe(self.context.transport.fetch(request).await?);
+            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
+            entity.fetched_idle(&state, &self.context.rules(table));
+            self.context.save(&mut *tx, &mut entity, cursor.generation).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A fetched state as a pulled row, where it has a record and a version.
+fn row_of(id: &EntityId, state: &ServerState) -> Option<Row> {
+    let (record, version) = (state.record()?, state.version()?);
+    let mut row = Row::new(id.clone(), version.stamp.clone(), record.clone());
+    row.version.tag.clone_from(&version.tag);
+    Some(row)
+}

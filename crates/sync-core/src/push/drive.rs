@@ -1,0 +1,213 @@
+//! Brings entities forward step by step until each has had its attempt.
+
+use std::collections::VecDeque;
+
+use super::{Key, PushPhase};
+use crate::error::SyncError;
+use crate::event::SyncEvent;
+use crate::outbox::{Entity, FetchWhy, Flow, Found, Next};
+use crate::store::TxMode;
+use crate::time::Timestamp;
+use crate::transport::{FetchRequest, PushOp};
+use crate::version::ServerState;
+
+/// What a look at some entities found to be done.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) sends: Vec<(Key, PushOp)>,
+    pub(super) fetches: Vec<(Key, FetchWhy)>,
+}
+
+impl PushPhase<'_> {
+    /// Works until nothing is left to do for these entities, or the phase ends.
+    pub(super) async fn drive(&mut self, mut queue: VecDeque<Key>) -> Result<(), SyncError> {
+        while !queue.is_empty() && self.end.is_none() {
+            let batch = self.take(&mut queue);
+            let plan = self.look(&batch).await?;
+            let mut again = Vec::new();
+            for (key, why) in plan.fetches {
+                if self.end.is_some() {
+                    break;
+                }
+                if self.fetch(&key, why, None).await? {
+                    again.push(key);
+                }
+            }
+            again.extend(self.send(plan.sends).await?);
+            for key in again.into_iter().rev() {
+                queue.push_front(key);
+            }
+            queue.extend(self.take_answers().await?);
+        }
+        Ok(())
+    }
+
+    /// As many entities as one request, or one round of parallel requests, can take.
+    fn take(&self, queue: &mut VecDeque<Key>) -> Vec<Key> {
+        let batch = self.context.transport.capabilities().max_batch;
+        let limit = if batch > 1 {
+            let first = queue.front().and_then(|key| self.batch_limits.get(key));
+            first.copied().unwrap_or(batch).min(batch) as usize
+        } else {
+            self.context.config.push_concurrency
+        };
+        let count = limit.clamp(1, queue.len().max(1));
+        queue.drain(..count.min(queue.len())).collect()
+    }
+
+    /// Looks at entities in one transaction: conflicts are judged, heads that will leave are
+    /// marked, and the marks are on disk before anything leaves.
+    async fn look(&mut self, keys: &[Key]) -> Result<Plan, SyncError> {
+        let context = self.context;
+        let features = context.features();
+        let mut plan = Plan::default();
+        let mut questions = Vec::new();
+        let mut events = Vec::new();
+        let mut tx = context.store.begin(TxMode::Durable).await?;
+        for key in keys {
+            let (kind, id) = key;
+            let rules = context.rules(context.table(kind)?);
+            let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+            let watermark = self.watermark;
+            let attempt = self.attempt(key);
+            match entity.next(attempt, &features, watermark, &rules) {
+                Next::Nothing => {}
+                Next::Fetch(why) => plan.fetches.push((key.clone(), why)),
+                Next::Ask(conflict) => questions.push((key.clone(), conflict)),
+                Next::Send(op) => {
+                    entity.mark_sent(attempt);
+                    plan.sends.push((key.clone(), *op));
+                }
+            }
+            let generation = self.generation(&mut *tx, kind).await?;
+            context.save(&mut *tx, &mut entity, generation).await?;
+            events.append(&mut entity.effects.events);
+        }
+        tx.commit().await?;
+        context.tell(events, &mut self.stats);
+        for (key, conflict) in questions {
+            self.ask(key, *conflict);
+        }
+        Ok(plan)
+    }
+
+    /// Which generation of full pulls a row belongs to that is written now.
+    pub(super) async fn generation(
+        &self,
+        tx: &mut dyn crate::store::StoreTx,
+        kind: &crate::id::Kind,
+    ) -> Result<u32, SyncError> {
+        Ok(tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation))
+    }
+
+    /// Fetches the server's record of an entity and judges its head by it. `true`: look again.
+    pub(super) async fn fetch(
+        &mut self,
+        key: &Key,
+        why: FetchWhy,
+        time: Option<Timestamp>,
+    ) -> Result<bool, SyncError> {
+        let request = FetchRequest::new(key.0.clone(), key.1.clone());
+        let state = match self.context.transport.fetch(request).await {
+            Ok(answer) => {
+                self.server_answered = true;
+                self.context.observe(answer)
+            }
+            Err(error) => {
+                self.request_failed(std::slice::from_ref(key), &error, true).await?;
+                return Ok(false);
+            }
+        };
+        if state == ServerState::gone() && !self.pulled.contains(&key.0) && why != FetchWhy::Unchecked
+        {
+            let message = "404 for a kind that was never pulled from this server: check its address";
+            self.with_entity(key, |entity, _, _| entity.protocol_error(message)).await?;
+            return Ok(false);
+        }
+        let flow = self
+            .with_entity(key, |entity, attempt, rules| match why {
+                FetchWhy::UnknownBase => {
+                    let flow = entity.fetched_base(state, rules);
+                    attempt.checked = true;
+                    attempt.rounds += 1;
+                    flow
+                }
+                FetchWhy::Unchecked => entity.fetched_before_push(state, attempt, rules),
+                FetchWhy::Conflict => {
+                    attempt.rounds += 1;
+                    attempt.answered = true;
+                    entity.conflict(Found::answered(state, time), rules)
+                }
+            })
+            .await?;
+        Ok(self.go_on(key, flow))
+    }
+
+    /// Changes one entity in a transaction of its own.
+    pub(super) async fn with_entity(
+        &mut self,
+        key: &Key,
+        change: impl FnOnce(
+            &mut Entity,
+            &mut crate::outbox::Attempt,
+            &crate::outbox::Rules<'_>,
+        ) -> Flow,
+    ) -> Result<Flow, SyncError> {
+        let context = self.context;
+        let rules = context.rules(context.table(&key.0)?);
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
+        let flow = change(&mut entity, self.attempt(key), &rules);
+        let generation = self.generation(&mut *tx, &key.0).await?;
+        context.save(&mut *tx, &mut entity, generation).await?;
+        tx.commit().await?;
+        let events: Vec<SyncEvent> = std::mem::take(&mut entity.effects.events);
+        context.tell(events, &mut self.stats);
+        Ok(flow)
+    }
+
+    /// Is there more to do for this entity in this run?
+    pub(super) fn go_on(&mut self, key: &Key, flow: Flow) -> bool {
+        match flow {
+            Flow::Again | Flow::Settled => true,
+            Flow::Stop => false,
+            Flow::Ask(conflict) => {
+                self.ask(key.clone(), *conflict);
+                false
+            }
+        }
+    }
+
+    /// Acknowledged without a record, and a pull brought something since: the fetch decides.
+    pub(super) async fn fetch_unconfirmed(&mut self) -> Result<(), SyncError> {
+        for kind in self.kinds.clone() {
+            let mut tx = self.context.store.begin(TxMode::Read).await?;
+            let idle = tx.idle_shadows(&kind, self.context.config.page_size).await?;
+            drop(tx);
+            for shadow in idle.into_iter().filter(|shadow| shadow.parked.is_some()) {
+                self.confirm(&(kind.clone(), shadow.entity_id)).await?;
+                if self.end.is_some() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the record of an entity that was acknowledged without one.
+    pub(super) async fn confirm(&mut self, key: &Key) -> Result<(), SyncError> {
+        let request = FetchRequest::new(key.0.clone(), key.1.clone());
+        match self.context.transport.fetch(request).await {
+            Ok(answer) => {
+                let state = self.context.observe(answer);
+                self.with_entity(key, |entity, _, rules| {
+                    entity.fetched_idle(&state, rules);
+                    Flow::Settled
+                })
+                .await?;
+            }
+            Err(error) => self.request_failed(&[], &error, true).await?,
+        }
+        Ok(())
+    }
+}

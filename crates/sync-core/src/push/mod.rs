@@ -1,0 +1,184 @@
+//! Sending the outbox: claim, mark, send, settle; no transaction is open while a request is.
+
+mod drive;
+mod resolvers;
+mod send;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use resolvers::OpenQuestions;
+
+use crate::context::Context;
+use crate::error::SyncError;
+use crate::event::{SyncEvent, SyncPhase};
+use crate::id::{EntityId, Kind, OpId};
+use crate::op::{Op, OpStatus};
+use crate::outbox::{Attempt, Entity};
+use crate::stats::{PhaseEnd, SyncStats};
+use crate::store::{OpQuery, TxMode};
+
+/// An entity, as a key.
+pub(crate) type Key = (Kind, EntityId);
+
+/// The push half of one run.
+pub(crate) struct PushPhase<'a> {
+    context: &'a Context,
+    kinds: Vec<Kind>,
+    /// Operations behind this place were written during the run and wait for the next one.
+    watermark: i64,
+    attempts: BTreeMap<Key, Attempt>,
+    /// At most so many operations of these entities go in one request.
+    batch_limits: BTreeMap<Key, u32>,
+    /// Entities that got no usable answer in this run.
+    troubled: BTreeSet<Key>,
+    /// So many entities in a row got no usable answer.
+    troubled_in_a_row: u32,
+    /// Which kinds were pulled from this server.
+    pulled: BTreeSet<Kind>,
+    questions: &'a mut OpenQuestions,
+    pub(crate) stats: SyncStats,
+    /// Did the server answer at all, however it answered?
+    pub(crate) server_answered: bool,
+    end: Option<PhaseEnd>,
+}
+
+impl<'a> PushPhase<'a> {
+    pub(crate) fn new(
+        context: &'a Context,
+        kinds: Vec<Kind>,
+        questions: &'a mut OpenQuestions,
+    ) -> Self {
+        Self {
+            context,
+            kinds,
+            watermark: 0,
+            attempts: BTreeMap::new(),
+            batch_limits: BTreeMap::new(),
+            troubled: BTreeSet::new(),
+            troubled_in_a_row: 0,
+            pulled: BTreeSet::new(),
+            questions,
+            stats: SyncStats::default(),
+            server_answered: false,
+            end: None,
+        }
+    }
+
+    /// Tries each waiting operation once.
+    pub(crate) async fn run(&mut self) -> Result<PhaseEnd, SyncError> {
+        self.prepare().await?;
+        self.fetch_unconfirmed().await?;
+        for in_trouble in [false, true] {
+            let mut after_seq = None;
+            while self.end.is_none() {
+                let heads = self.claim(in_trouble, after_seq).await?;
+                let Some(last) = heads.last() else { break };
+                after_seq = Some(last.seq);
+                let fresh = |key: &Key| !self.attempts.contains_key(key);
+                let keys: Vec<Key> = heads.into_iter().map(key_of).filter(fresh).collect();
+                self.drive(keys.into()).await?;
+            }
+        }
+        if self.end.is_none() {
+            self.wait_for_resolvers().await?;
+        }
+        self.count_troubles().await?;
+        Ok(self.end.take().unwrap_or(PhaseEnd::Completed))
+    }
+
+    /// Fixes what this run works on, and lets open conflicts take part that nobody put off.
+    async fn prepare(&mut self) -> Result<(), SyncError> {
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        for kind in &self.kinds {
+            if self.context.was_pulled(tx.cursor(kind).await?.as_ref()) {
+                self.pulled.insert(kind.clone());
+            }
+        }
+        let all = OpQuery { kinds: Some(self.kinds.clone()), ..OpQuery::default() };
+        let deferred = OpQuery { status: Some(OpStatus::Deferred), heads_only: true, ..all };
+        let now = self.context.env.now().unix_millis();
+        for op in tx.ops(&deferred).await? {
+            let entry = tx.conflicts(Some(&op.op_id)).await?.pop();
+            let due = op.next_attempt_at.is_none_or(|at| at <= now);
+            let table = self.context.table(&op.kind)?;
+            let can_ask = table.resolver.is_some()
+                || table.strategy != crate::conflict::ConflictStrategy::Manual;
+            let by_choice = entry.as_ref().is_some_and(|entry| entry.by_choice);
+            if !by_choice && due && can_ask && !self.questions.is_open(&op.op_id) {
+                let mut entity = Entity::load_one(&mut *tx, &op.kind, &op.entity_id).await?;
+                entity.reopen_with(entry.map(|entry| entry.server));
+                self.context.save(&mut *tx, &mut entity, 0).await?;
+            }
+        }
+        self.watermark = tx.last_seq().await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The next heads in order, healthy ones or those in trouble.
+    async fn claim(&self, in_trouble: bool, after: Option<i64>) -> Result<Vec<Op>, SyncError> {
+        let longest = self.context.config.backoff_max.as_millis();
+        let query = OpQuery {
+            kinds: Some(self.kinds.clone()),
+            heads_only: true,
+            status: Some(OpStatus::Pending),
+            in_trouble: Some(in_trouble),
+            due_at: Some(self.context.env.now().unix_millis()),
+            longest_delay: i64::try_from(longest).unwrap_or(i64::MAX),
+            after_seq: after,
+            max_seq: Some(self.watermark),
+            limit: Some(self.context.config.page_size),
+            ..OpQuery::default()
+        };
+        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        Ok(tx.ops(&query).await?)
+    }
+
+    /// An operation that alone got no usable answer, in a run in which others got through, is
+    /// perhaps poison; after several such runs it is set aside.
+    async fn count_troubles(&mut self) -> Result<(), SyncError> {
+        if self.stats.pushed == 0 {
+            return Ok(());
+        }
+        for (kind, id) in std::mem::take(&mut self.troubled) {
+            let rules = self.context.rules(self.context.table(&kind)?);
+            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut entity = Entity::load_one(&mut *tx, &kind, &id).await?;
+            entity.count_trouble(&rules);
+            self.context.save(&mut *tx, &mut entity, 0).await?;
+            tx.commit().await?;
+            let events = std::mem::take(&mut entity.effects.events);
+            self.context.tell(events, &mut self.stats);
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, key: &Key) -> &mut Attempt {
+        self.attempts.entry(key.clone()).or_default()
+    }
+
+    fn stop(&mut self, end: PhaseEnd) {
+        match &end {
+            PhaseEnd::AuthRequired => self.context.events.emit(SyncEvent::AuthRequired),
+            PhaseEnd::Offline { reason, .. } | PhaseEnd::Failed { reason } => {
+                let (error, will_retry) = (reason.clone(), true);
+                let event =
+                    SyncEvent::SyncError { phase: SyncPhase::Push, kind: None, error, will_retry };
+                self.context.tell(vec![event], &mut self.stats);
+            }
+            PhaseEnd::Completed | PhaseEnd::Skipped => {}
+        }
+        self.end = Some(end);
+    }
+}
+
+fn key_of(op: Op) -> Key {
+    (op.kind, op.entity_id)
+}
+
+/// The operation that a request carried, to find out whether it is still the one that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) op_id: OpId,
+    pub(crate) key: String,
+}

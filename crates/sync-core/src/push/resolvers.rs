@@ -1,0 +1,131 @@
+//! Resolvers take their time: questions stay open beside the run, answers are applied when they
+//! come.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::{self, BoxFuture, Either};
+use futures::stream::{FuturesUnordered, StreamExt};
+
+use super::{Key, PushPhase};
+use crate::conflict::{Conflict, ConflictResolver, Resolution};
+use crate::error::SyncError;
+use crate::id::OpId;
+use crate::outbox::Flow;
+
+/// An answer to a question: what was asked, and what the resolver said, or why it said nothing.
+struct Reply {
+    key: Key,
+    conflict: Conflict,
+    said: Result<Resolution, String>,
+}
+
+/// Questions that resolvers have not answered yet; they outlive the run that asked.
+#[derive(Default)]
+pub(crate) struct OpenQuestions {
+    asked: FuturesUnordered<BoxFuture<'static, Reply>>,
+    ops: BTreeSet<OpId>,
+}
+
+impl std::fmt::Debug for OpenQuestions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenQuestions").field("ops", &self.ops).finish_non_exhaustive()
+    }
+}
+
+impl OpenQuestions {
+    pub(super) fn is_open(&self, op_id: &OpId) -> bool {
+        self.ops.contains(op_id)
+    }
+
+    fn ask(&mut self, resolver: Arc<dyn ConflictResolver>, key: Key, conflict: Conflict) {
+        self.ops.insert(conflict.op_id.clone());
+        self.asked.push(Box::pin(async move {
+            let answer = AssertUnwindSafe(resolver.resolve(&conflict)).catch_unwind().await;
+            let said = match answer {
+                Ok(Ok(resolution)) => Ok(resolution),
+                Ok(Err(error)) => Err(format!("the resolver failed: {error}")),
+                Err(_panic) => Err("the resolver panicked".to_owned()),
+            };
+            Reply { key, conflict, said }
+        }));
+    }
+
+    fn answered(&mut self, reply: Reply) -> Reply {
+        self.ops.remove(&reply.conflict.op_id);
+        reply
+    }
+
+    /// An answer that is there already.
+    fn try_next(&mut self) -> Option<Reply> {
+        let reply = self.asked.next().now_or_never().flatten()?;
+        Some(self.answered(reply))
+    }
+}
+
+impl PushPhase<'_> {
+    /// Asks the table's resolver.
+    pub(super) fn ask(&mut self, key: Key, conflict: Conflict) {
+        let resolver = self.context.tables.get(&key.0).and_then(|table| table.resolver.clone());
+        if let Some(resolver) = resolver
+            && !self.questions.is_open(&conflict.op_id)
+        {
+            self.questions.ask(resolver, key, conflict);
+        }
+    }
+
+    /// Applies the answers that are there; returns the entities that can go on.
+    pub(super) async fn take_answers(&mut self) -> Result<Vec<Key>, SyncError> {
+        let mut again = Vec::new();
+        while let Some(reply) = self.questions.try_next() {
+            again.extend(self.apply(reply).await?);
+        }
+        Ok(again)
+    }
+
+    /// At the end of the run: waits a little for the rest.
+    pub(super) async fn wait_for_resolvers(&mut self) -> Result<(), SyncError> {
+        let patience = self.context.config.resolver_patience;
+        let env = self.context.env.clone();
+        let mut time_is_up = std::pin::pin!(env.sleep(patience));
+        while self.end.is_none() && !self.questions.asked.is_empty() {
+            let reply = match future::select(self.questions.asked.next(), &mut time_is_up).await {
+                Either::Left((reply, _)) => reply,
+                Either::Right(_) => return Ok(()),
+            };
+            let Some(reply) = reply else { return Ok(()) };
+            let reply = self.questions.answered(reply);
+            if let Some(key) = self.apply(reply).await? {
+                self.drive([key].into()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, reply: Reply) -> Result<Option<Key>, SyncError> {
+        let Reply { key, conflict, said } = reply;
+        let flow = self
+            .with_entity(&key, |entity, attempt, rules| {
+                attempt.answered = true;
+                match said {
+                    Ok(resolution) => match entity.resolve(&conflict, resolution, rules) {
+                        Some(flow) => {
+                            if flow == Flow::Again {
+                                attempt.last_conflict = Some(Box::new(conflict));
+                            }
+                            flow
+                        }
+                        None => {
+                            entity.ask_again(&conflict);
+                            Flow::Again
+                        }
+                    },
+                    Err(reason) => entity.put_off_after_failure(&conflict, &reason, rules),
+                }
+            })
+            .await?;
+        Ok(self.go_on(&key, flow).then_some(key))
+    }
+}

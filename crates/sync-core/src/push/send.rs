@@ -1,0 +1,294 @@
+//! Sends requests and settles their answers.
+
+use futures::stream::{self, StreamExt};
+
+use super::{Key, PushPhase, Sent};
+use crate::answer::{AnswerClass, classify, classify_error};
+use crate::error::SyncError;
+use crate::event::SyncEvent;
+use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules};
+use crate::stats::PhaseEnd;
+use crate::store::TxMode;
+use crate::time::Timestamp;
+use crate::transport::{PushOp, PushOutcome, PushRequest, PushResult, TransportError};
+use crate::version::ServerState;
+
+/// So many entities in a row without a usable answer speak of the network, not of them.
+const TROUBLED_ENTITIES: u32 = 3;
+
+/// How one entity goes on after its answer.
+enum After {
+    Flow(Flow),
+    Fetch(Option<Timestamp>),
+    End(PhaseEnd),
+}
+
+impl PushPhase<'_> {
+    /// Sends what was marked; returns the entities that are to be looked at again.
+    pub(super) async fn send(
+        &mut self,
+        sends: Vec<(Key, PushOp)>,
+    ) -> Result<Vec<Key>, SyncError> {
+        let context = self.context;
+        let batches = context.transport.capabilities().max_batch > 1;
+        let forced_too = context.features().force();
+        let (mut together, mut alone) = (Vec::new(), Vec::new());
+        for (key, op) in sends {
+            let forced = op.precondition == crate::op::Precondition::Force;
+            let fits = self.batch_limits.get(&key).is_none_or(|limit| *limit > 1);
+            if batches && fits && (forced_too || !forced) {
+                together.push((key, op));
+            } else {
+                alone.push(vec![(key, op)]);
+            }
+        }
+        if !together.is_empty() {
+            alone.insert(0, together);
+        }
+        let requests = stream::iter(alone).map(|ops| async move {
+            let (keys, ops): (Vec<Key>, Vec<PushOp>) = ops.into_iter().unzip();
+            let sent: Vec<Sent> = ops
+                .iter()
+                .map(|op| Sent { op_id: op.op_id.clone(), key: op.key.clone() })
+                .collect();
+            let answer = context.transport.push(PushRequest::new(ops)).await;
+            (keys, sent, answer.map(|answer| context.observe(answer)))
+        });
+        let mut requests =
+            std::pin::pin!(requests.buffer_unordered(context.config.push_concurrency.max(1)));
+        let mut again = Vec::new();
+        // Every request that left is settled, even when an earlier answer ends the phase.
+        while let Some((keys, sent, answer)) = requests.next().await {
+            match answer {
+                Ok(results) => {
+                    self.server_answered = true;
+                    again.extend(self.settle(keys, &sent, results).await?);
+                }
+                Err(error) => again.extend(self.push_failed(keys, &error).await?),
+            }
+        }
+        Ok(again)
+    }
+
+    /// Settles the answers of one request in one transaction.
+    async fn settle(
+        &mut self,
+        keys: Vec<Key>,
+        sent: &[Sent],
+        results: Vec<PushResult>,
+    ) -> Result<Vec<Key>, SyncError> {
+        let context = self.context;
+        let mut results: std::collections::BTreeMap<String, PushOutcome> =
+            results.into_iter().map(|result| (result.key, result.outcome)).collect();
+        let mut afters = Vec::with_capacity(keys.len());
+        let mut events = Vec::new();
+        let before = self.stats;
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        for (key, sent) in keys.into_iter().zip(sent) {
+            let rules = context.rules(context.table(&key.0)?);
+            let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
+            let outcome = results.remove(&sent.key).unwrap_or_else(|| PushOutcome::Trouble {
+                message: "the answer has no result for this operation".to_owned(),
+            });
+            let after = self.settle_one(&key, &mut entity, sent, outcome, &rules);
+            let generation = self.generation(&mut *tx, &key.0).await?;
+            context.save(&mut *tx, &mut entity, generation).await?;
+            events.append(&mut entity.effects.events);
+            afters.push((key, after));
+        }
+        tx.commit().await?;
+        let size = afters.len() as u64;
+        context.tell(events, &mut self.stats);
+        context.events.emit(SyncEvent::PushBatchProcessed {
+            batch_size: size,
+            success_count: self.stats.pushed - before.pushed,
+            error_count: self.stats.errors - before.errors,
+            conflict_count: self.stats.conflicts - before.conflicts,
+        });
+        let mut again = Vec::new();
+        for (key, after) in afters {
+            match after {
+                After::Flow(flow) => {
+                    if self.go_on(&key, flow) {
+                        again.push(key);
+                    }
+                }
+                After::Fetch(time) => {
+                    if self.end.is_none() && self.fetch(&key, FetchWhy::Conflict, time).await? {
+                        again.push(key);
+                    }
+                }
+                After::End(end) => self.stop(end),
+            }
+        }
+        Ok(again)
+    }
+
+    fn settle_one(
+        &mut self,
+        key: &Key,
+        entity: &mut Entity,
+        sent: &Sent,
+        outcome: PushOutcome,
+        rules: &Rules<'_>,
+    ) -> After {
+        let is_ours = entity
+            .head()
+            .is_some_and(|head| head.op_id == sent.op_id && head.idempotency_key() == sent.key);
+        let Some(head) = entity.head().filter(|_| is_ours) else {
+            // Discarded meanwhile: what the answer brings is treated like a pulled record.
+            if let PushOutcome::Accepted { state: Some(state) } = outcome {
+                return After::Flow(entity.pulled(state, rules));
+            }
+            return After::Flow(Flow::Stop);
+        };
+        let class = classify(head, Ok(&outcome), self.pulled.contains(&key.0));
+        self.note_trouble(key, class);
+        let attempt = self.attempts.entry(key.clone()).or_default();
+        act(entity, attempt, class, outcome, rules)
+    }
+
+    /// Entities without a usable answer, one after another, mean that nobody gets one.
+    fn note_trouble(&mut self, key: &Key, class: AnswerClass) {
+        if class != AnswerClass::OpTrouble {
+            self.troubled_in_a_row = 0;
+            return;
+        }
+        self.troubled.insert(key.clone());
+        self.troubled_in_a_row += 1;
+        if self.troubled_in_a_row >= TROUBLED_ENTITIES && self.end.is_none() {
+            let reason = "several operations in a row got no usable answer".to_owned();
+            self.stop(PhaseEnd::Offline { reason, retry_after: None });
+        }
+    }
+
+    /// The request as a whole failed.
+    async fn push_failed(
+        &mut self,
+        keys: Vec<Key>,
+        error: &TransportError,
+    ) -> Result<Vec<Key>, SyncError> {
+        let class = classify_error(error.kind());
+        if keys.len() > 1 {
+            // What is said of a batch says nothing of its operations.
+            let limit = match class {
+                AnswerClass::Refused => Some(1),
+                AnswerClass::OpTrouble => u32::try_from(keys.len() / 2).ok(),
+                _ => None,
+            };
+            if let Some(limit) = limit {
+                for key in &keys {
+                    self.batch_limits.insert(key.clone(), limit.max(1));
+                }
+                return Ok(keys);
+            }
+        }
+        self.request_failed(&keys, error, false).await?;
+        Ok(Vec::new())
+    }
+
+    /// A request for these entities got no answer: they wait, or everything does.
+    /// `reading`: it was a fetch, so no operation was under way.
+    pub(super) async fn request_failed(
+        &mut self,
+        keys: &[Key],
+        error: &TransportError,
+        reading: bool,
+    ) -> Result<(), SyncError> {
+        let class = classify_error(error.kind());
+        self.server_answered |= error.status().is_some();
+        let message = error.to_string();
+        for key in keys {
+            let nothing_left = !error.maybe_sent();
+            self.with_entity(key, |entity, attempt, rules| {
+                if nothing_left && !reading {
+                    entity.unmark_sent(attempt.fate_before, attempt.ever_sent_before);
+                }
+                match class {
+                    AnswerClass::OpTrouble => entity.trouble(&message, rules),
+                    AnswerClass::Refused if reading => entity.trouble(&message, rules),
+                    AnswerClass::Refused => {
+                        entity.answered_negatively(attempt.fate_before);
+                        entity.refuse(&message, rules)
+                    }
+                    AnswerClass::ProtocolError => entity.protocol_error(&message),
+                    AnswerClass::Auth if !reading => {
+                        entity.answered_negatively(attempt.fate_before);
+                        Flow::Stop
+                    }
+                    _ => Flow::Stop,
+                }
+            })
+            .await?;
+            self.note_trouble(key, class);
+        }
+        match class {
+            AnswerClass::Environment => {
+                let retry_after =
+                    error.retry_after().map(|wait| wait.min(self.context.config.retry_after_max));
+                self.stop(PhaseEnd::Offline { reason: message, retry_after });
+            }
+            AnswerClass::Auth => self.stop(PhaseEnd::AuthRequired),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What an answer of this class does to the entity.
+fn act(
+    entity: &mut Entity,
+    attempt: &mut Attempt,
+    class: AnswerClass,
+    outcome: PushOutcome,
+    rules: &Rules<'_>,
+) -> After {
+    let before = attempt.fate_before;
+    After::Flow(match (class, outcome) {
+        (AnswerClass::Accepted | AnswerClass::Gone, PushOutcome::Accepted { state }) => {
+            count_round(attempt, class == AnswerClass::Gone);
+            entity.accepted(state, rules)
+        }
+        (_, PushOutcome::Conflict { state: Some(state), time }) => {
+            count_round(attempt, true);
+            let flow = entity.conflict(Found::answered(state.clone(), time.clone()), rules);
+            if flow == Flow::Again {
+                attempt.last_conflict = Some(Box::new(entity.describe(state, time)));
+            }
+            flow
+        }
+        (_, PushOutcome::Conflict { state: None, time }) => return After::Fetch(time),
+        (AnswerClass::Gone, _) => {
+            count_round(attempt, true);
+            attempt.last_conflict = Some(Box::new(entity.describe(ServerState::gone(), None)));
+            entity.gone(rules)
+        }
+        (_, PushOutcome::Gone) => entity.protocol_error(
+            "404 for a kind that was never pulled from this server: check its address",
+        ),
+        (_, PushOutcome::Refused { status, message }) => {
+            entity.answered_negatively(before);
+            entity.refuse(&format!("the server answered {status}: {message}"), rules)
+        }
+        (_, PushOutcome::Trouble { message }) => entity.trouble(&message, rules),
+        (_, PushOutcome::Protocol { message }) => entity.protocol_error(&message),
+        (_, PushOutcome::Unavailable { status, retry_after }) => {
+            let reason = format!("the server answered {status}");
+            return After::End(PhaseEnd::Offline { reason, retry_after });
+        }
+        (_, PushOutcome::Unauthorized) => {
+            entity.answered_negatively(before);
+            return After::End(PhaseEnd::AuthRequired);
+        }
+        (_, PushOutcome::Accepted { .. }) => Flow::Stop,
+    })
+}
+
+fn count_round(attempt: &mut Attempt, is_conflict: bool) {
+    if is_conflict {
+        attempt.rounds += 1;
+        attempt.answered = true;
+    } else {
+        *attempt = Attempt::default();
+    }
+}

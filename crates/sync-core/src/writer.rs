@@ -1,0 +1,385 @@
+//! Local writes: the row and its queued operation in one transaction.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde_json::Value;
+
+use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::engine::SyncEngine;
+use crate::entity::SyncEntity;
+use crate::error::SyncError;
+use crate::id::{EntityId, Kind};
+use crate::outbox::{Entity, strip_for_server};
+use crate::record::{Record, TOMBSTONE_FIELDS};
+use crate::store::{RowWrite, StoreTx, TxMode};
+use crate::system_fields::is_system_field;
+use crate::table::Table;
+
+/// Writes JSON records of one kind; [`EntityWriter`] is its typed face.
+#[derive(Debug, Clone)]
+pub struct RecordWriter {
+    engine: SyncEngine,
+    kind: Kind,
+}
+
+/// What an update is compared with.
+enum Intent<'a> {
+    /// The record replaces the row: whatever differs is the user's.
+    Replace,
+    /// Only these fields are the user's; the others stay as they are in the row.
+    Only(&'a ChangedFields),
+}
+
+impl RecordWriter {
+    pub(crate) fn new(engine: SyncEngine, kind: Kind) -> Self {
+        Self { engine, kind }
+    }
+
+    /// Inserts a record that does not exist and queues its creation.
+    ///
+    /// # Errors
+    /// [`SyncError::AlreadyExists`], [`SyncError::Record`] without a usable id,
+    /// [`SyncError::RowRejected`] if the table refuses it, [`SyncError::Store`]. After an error
+    /// neither row nor operation is there.
+    pub async fn insert(&self, record: Record) -> Result<(), SyncError> {
+        let mut tx = self.begin().await?;
+        self.insert_in(&mut *tx, record).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// [`RecordWriter::insert`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::insert`]; the transaction must then be dropped.
+    pub async fn insert_in(&self, tx: &mut dyn StoreTx, record: Record) -> Result<(), SyncError> {
+        let id = self.id_of(&record)?;
+        let entity = Entity::load_one(tx, &self.kind, &id).await?;
+        if entity.row.as_ref().is_some_and(|row| !row.is_deleted()) {
+            return Err(SyncError::AlreadyExists { kind: self.kind.clone(), id });
+        }
+        self.enqueue(tx, entity, record, None).await
+    }
+
+    /// Replaces a record; the fields that differ from the row are the user's. `false`: nothing
+    /// differs, so nothing is queued.
+    ///
+    /// # Errors
+    /// [`SyncError::NotFound`] if there is no such row; otherwise as [`RecordWriter::insert`].
+    pub async fn replace(&self, record: Record) -> Result<bool, SyncError> {
+        let mut tx = self.begin().await?;
+        let queued = self.update(&mut *tx, record, Intent::Replace).await?;
+        tx.commit().await?;
+        Ok(queued)
+    }
+
+    /// Changes only these fields of a record to what `record` says; fields that a pull changed in
+    /// the meantime stay.
+    ///
+    /// # Errors
+    /// [`SyncError::UnknownChangedField`] for a field that `record` does not have; otherwise as
+    /// [`RecordWriter::replace`].
+    pub async fn change(
+        &self,
+        record: Record,
+        changed: &ChangedFields,
+    ) -> Result<bool, SyncError> {
+        let mut tx = self.begin().await?;
+        let queued = self.change_in(&mut *tx, record, changed).await?;
+        tx.commit().await?;
+        Ok(queued)
+    }
+
+    /// [`RecordWriter::change`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::change`]; the transaction must then be dropped.
+    pub async fn change_in(
+        &self,
+        tx: &mut dyn StoreTx,
+        record: Record,
+        changed: &ChangedFields,
+    ) -> Result<bool, SyncError> {
+        self.update(tx, record, Intent::Only(changed)).await
+    }
+
+    /// [`RecordWriter::replace`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::replace`]; the transaction must then be dropped.
+    pub async fn replace_in(
+        &self,
+        tx: &mut dyn StoreTx,
+        record: Record,
+    ) -> Result<bool, SyncError> {
+        self.update(tx, record, Intent::Replace).await
+    }
+
+    /// Deletes a record and queues its deletion. `false`: there is no such row.
+    ///
+    /// # Errors
+    /// [`SyncError::RowRejected`] if the table refuses it, [`SyncError::Store`].
+    pub async fn delete(&self, id: &EntityId) -> Result<bool, SyncError> {
+        let mut tx = self.begin().await?;
+        let existed = self.delete_in(&mut *tx, id).await?;
+        tx.commit().await?;
+        Ok(existed)
+    }
+
+    /// [`RecordWriter::delete`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::delete`]; the transaction must then be dropped.
+    pub async fn delete_in(&self, tx: &mut dyn StoreTx, id: &EntityId) -> Result<bool, SyncError> {
+        let context = self.engine.context();
+        let rules = context.rules(context.table(&self.kind)?);
+        let mut entity = Entity::load_one(tx, &self.kind, id).await?;
+        if entity.row.as_ref().is_none_or(Record::is_deleted) {
+            return Ok(false);
+        }
+        entity.delete(context.env.op_id(), context.corrected_now(), &rules);
+        self.save(tx, entity).await?;
+        Ok(true)
+    }
+
+    async fn begin(&self) -> Result<Box<dyn StoreTx>, SyncError> {
+        Ok(self.engine.context().store.begin(TxMode::Write).await?)
+    }
+
+    fn table(&self) -> Result<&Table, SyncError> {
+        self.engine.context().table(&self.kind)
+    }
+
+    fn id_of(&self, record: &Record) -> Result<EntityId, SyncError> {
+        let kind = self.kind.clone();
+        record.id().map_err(|source| SyncError::Record { kind, source })
+    }
+
+    async fn update(
+        &self,
+        tx: &mut dyn StoreTx,
+        record: Record,
+        intent: Intent<'_>,
+    ) -> Result<bool, SyncError> {
+        let id = self.id_of(&record)?;
+        let entity = Entity::load_one(tx, &self.kind, &id).await?;
+        let Some(row) = entity.row.as_ref().filter(|row| !row.is_deleted()) else {
+            return Err(SyncError::NotFound { kind: self.kind.clone(), id });
+        };
+        let table = self.table()?;
+        let local_only = |name: &str| table.schema.by_field(name).is_some_and(|c| c.local_only);
+        let changed = match intent {
+            Intent::Replace => {
+                // A field that the type does not have is nobody's intent.
+                let present = |name: &&str| record.get(name).is_some() && !local_only(name);
+                let diff = ChangedFieldsDiff::diff_maps(row.fields(), record.fields(), &[]);
+                diff.iter().filter(present).collect::<ChangedFields>()
+            }
+            Intent::Only(changed) => {
+                if let Some(field) = changed.iter().find(|field| record.get(field).is_none()) {
+                    let (kind, field) = (self.kind.clone(), field.to_owned());
+                    return Err(SyncError::UnknownChangedField { kind, id, field });
+                }
+                let synced = |name: &&str| !is_system_field(name) && !local_only(name);
+                changed.iter().filter(synced).collect()
+            }
+        };
+        let mut whole = row.clone();
+        for (name, value) in record.into_fields() {
+            let is_free = is_system_field(&name) && !TOMBSTONE_FIELDS.contains(&&*name);
+            if changed.contains(&name) || is_free || local_only(&name) {
+                whole.fields_mut().insert(name, value);
+            }
+        }
+        if changed.is_empty() {
+            let keeps_local = table.schema.columns.iter().any(|column| column.local_only);
+            if keeps_local {
+                let rows = [RowWrite::local(whole)];
+                let report = tx.put(&self.kind, &rows).await?;
+                if let Some(rejected) = report.rejected.into_iter().next() {
+                    let (kind, reason) = (self.kind.clone(), rejected.reason);
+                    return Err(SyncError::RowRejected { kind, id, reason });
+                }
+            }
+            return Ok(false);
+        }
+        self.enqueue(tx, entity, whole, Some(changed)).await?;
+        Ok(true)
+    }
+
+    async fn enqueue(
+        &self,
+        tx: &mut dyn StoreTx,
+        mut entity: Entity,
+        record: Record,
+        changed: Option<ChangedFields>,
+    ) -> Result<(), SyncError> {
+        let context = self.engine.context();
+        let table = self.table()?;
+        let payload = strip_for_server(&record, &table.schema);
+        let (op_id, at) = (context.env.op_id(), context.corrected_now());
+        entity.upsert(record, payload, changed, op_id, at, &context.rules(table));
+        self.save(tx, entity).await
+    }
+
+    async fn save(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
+        let refused = entity.save(tx, 0).await?;
+        match refused.into_iter().next() {
+            None => Ok(()),
+            Some(refused) => Err(SyncError::RowRejected {
+                kind: self.kind.clone(),
+                id: refused.id,
+                reason: refused.reason,
+            }),
+        }
+    }
+}
+
+/// Writes entities of one type, each write with its queued operation in one transaction.
+///
+/// ```
+/// # use sync_core::{EntityWriter, SyncEngine, SyncEntity, SyncError};
+/// # async fn example<Todo: SyncEntity + Clone>(engine: SyncEngine, todo: Todo, edited: Todo) -> Result<(), SyncError> {
+/// let todos: EntityWriter<Todo> = engine.writer()?;
+/// todos.insert_and_enqueue(&todo).await?;
+/// todos.replace_and_enqueue_diff(&todo, &edited).await?;
+/// todos.delete_and_enqueue(edited.entity_id()).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct EntityWriter<T> {
+    records: RecordWriter,
+    entity: PhantomData<fn(&T)>,
+}
+
+impl<T: SyncEntity> EntityWriter<T> {
+    pub(crate) fn new(records: RecordWriter) -> Self {
+        Self { records, entity: PhantomData }
+    }
+
+    /// Inserts an entity that does not exist and queues its creation.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::insert`], and [`SyncError::Entity`] if it does not serialise.
+    pub async fn insert_and_enqueue(&self, entity: &T) -> Result<(), SyncError> {
+        self.records.insert(self.record(entity)?).await
+    }
+
+    /// [`EntityWriter::insert_and_enqueue`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert_and_enqueue`]; the transaction must then be dropped.
+    pub async fn insert_in(&self, tx: &mut dyn StoreTx, entity: &T) -> Result<(), SyncError> {
+        self.records.insert_in(tx, self.record(entity)?).await
+    }
+
+    /// Replaces an entity; the fields that differ from the row are the user's. `false`: nothing
+    /// differs, so nothing is queued.
+    ///
+    /// When time has passed since the entity was read, prefer
+    /// [`EntityWriter::replace_and_enqueue_diff`]: it changes only what the user changed.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::replace`].
+    pub async fn replace_and_enqueue(&self, entity: &T) -> Result<bool, SyncError> {
+        self.records.replace(self.record(entity)?).await
+    }
+
+    /// Changes an entity by what differs between `before` and `after`. `false`: nothing does.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::change`].
+    pub async fn replace_and_enqueue_diff(&self, before: &T, after: &T) -> Result<bool, SyncError> {
+        let (after, changed) = self.difference(before, after)?;
+        self.records.change(after, &changed).await
+    }
+
+    /// [`EntityWriter::replace_and_enqueue_diff`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::replace_and_enqueue_diff`]; the transaction must then be dropped.
+    pub async fn replace_diff_in(
+        &self,
+        tx: &mut dyn StoreTx,
+        before: &T,
+        after: &T,
+    ) -> Result<bool, SyncError> {
+        let (after, changed) = self.difference(before, after)?;
+        self.records.change_in(tx, after, &changed).await
+    }
+
+    /// Changes these fields, named as in JSON, to what `entity` says.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::change`].
+    pub async fn replace_and_enqueue_fields(
+        &self,
+        entity: &T,
+        changed: &ChangedFields,
+    ) -> Result<bool, SyncError> {
+        self.records.change(self.record(entity)?, changed).await
+    }
+
+    /// Deletes an entity and queues its deletion. `false`: there is no such row.
+    ///
+    /// # Errors
+    /// [`SyncError::InvalidId`]; otherwise as [`RecordWriter::delete`].
+    pub async fn delete_and_enqueue(&self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.records.delete(&EntityId::new(id)?).await
+    }
+
+    /// [`EntityWriter::delete_and_enqueue`] within a transaction of the caller's.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete_and_enqueue`]; the transaction must then be dropped.
+    pub async fn delete_in(
+        &self,
+        tx: &mut dyn StoreTx,
+        id: impl AsRef<str>,
+    ) -> Result<bool, SyncError> {
+        self.records.delete_in(tx, &EntityId::new(id)?).await
+    }
+
+    /// The entity with this id, unless it does not exist or is deleted.
+    ///
+    /// # Errors
+    /// [`SyncError::Entity`] if the row does not fit the type, [`SyncError::Store`].
+    pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
+        let kind = &self.records.kind;
+        let id = EntityId::new(id)?;
+        let mut tx = self.records.engine.context().store.begin(TxMode::Read).await?;
+        let row = tx.get(kind, &[id]).await?.pop().filter(|row| !row.is_deleted());
+        let entity = row.map(|row| serde_json::from_value(row.into())).transpose();
+        entity.map_err(|source| SyncError::Entity { kind: kind.clone(), source })
+    }
+
+    fn difference(&self, before: &T, after: &T) -> Result<(Record, ChangedFields), SyncError> {
+        let (before, after) = (self.record(before)?, self.record(after)?);
+        let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
+        // A field that serialises to nothing was cleared.
+        let mut after = after;
+        for field in changed.iter() {
+            after.fields_mut().entry(field).or_insert(Value::Null);
+        }
+        Ok((after, changed))
+    }
+
+    fn record(&self, entity: &T) -> Result<Record, SyncError> {
+        let kind = self.records.kind.clone();
+        let value = serde_json::to_value(entity)
+            .map_err(|source| SyncError::Entity { kind: kind.clone(), source })?;
+        Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
+    }
+}
+
+impl<T> Clone for EntityWriter<T> {
+    fn clone(&self) -> Self {
+        Self { records: self.records.clone(), entity: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for EntityWriter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntityWriter").field("kind", &self.records.kind).finish_non_exhaustive()
+    }
+}
