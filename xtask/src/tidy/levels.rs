@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 
 /// The top-level modules of sync-core, the lowest level first. `lib.rs` stands above all and is free.
 const LEVELS: &[&[&str]] = &[
-    &["id", "time", "json", "random", "env"],
+    &["id", "time", "json", "random", "env", "system_fields"],
     &[
         "record",
         "op",
@@ -22,7 +22,14 @@ const LEVELS: &[&[&str]] = &[
     ],
     &["store", "transport", "conflict", "merge"],
     &["error", "config", "table", "event", "status", "stats"],
-    &["layers", "outbox", "apply", "entity_state"],
+    &[
+        "layers",
+        "backoff",
+        "outbox",
+        "answer",
+        "apply",
+        "entity_state",
+    ],
     &["push", "pull", "resync"],
     &["engine", "writer", "coordinator"],
 ];
