@@ -1,1 +1,63 @@
-fn main() {}
+//! The project's own tasks, run as `cargo xtask <task>`.
+//!
+//! Every check that runs on a build machine is a task here, so that a red job has a command to repeat it locally.
+
+mod ci;
+mod msrv;
+mod tidy;
+mod workspace;
+
+use std::{env, error::Error, process::ExitCode};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// One row of `cargo xtask`; a new task is one more row in [`TASKS`].
+struct Task {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "ci",
+        about: "everything a change must pass; `ci STEP…` runs some, `ci --skip STEP` all but one",
+        run: ci::run,
+    },
+    Task {
+        name: "msrv",
+        about: "builds every library crate with the oldest compiler it promises",
+        run: msrv::run,
+    },
+    Task {
+        name: "tidy",
+        about: "the house rules: dependencies, module levels, file lengths, manifests",
+        run: tidy::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        eprint!("{}", usage());
+        return ExitCode::from(2);
+    };
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprint!("unknown task `{name}`\n\n{}", usage());
+        return ExitCode::from(2);
+    };
+    match (task.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let rows = TASKS
+        .iter()
+        .map(|task| format!("  {:<6} {}\n", task.name, task.about));
+    format!("usage: cargo xtask TASK\n\n{}", rows.collect::<String>())
+}
