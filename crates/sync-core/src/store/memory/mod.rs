@@ -2,6 +2,7 @@
 //! database.
 
 mod accept;
+mod calls;
 mod outbox;
 mod rows;
 mod state;
