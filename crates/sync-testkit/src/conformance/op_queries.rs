@@ -191,7 +191,7 @@ pub async fn a_limit_takes_the_oldest(store: Arc<dyn Store>) {
     assert_eq!(counted, 15, "a count ignores the limit");
 }
 
-/// Every combination of the conditions, against [`expected`].
+/// Every combination of the conditions, against a filter that is said once more.
 pub async fn conditions_hold_together(store: Arc<dyn Store>) {
     let ops = fill(&store).await;
     let (early, late) = (ops[2].seq, ops[11].seq);
