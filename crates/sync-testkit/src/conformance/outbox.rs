@@ -40,6 +40,7 @@ fn full_op(name: &str) -> Op {
         },
         judged: Some(base.clone()),
         recreate: true,
+        unreliable: true,
     });
     op.precondition = Some(Precondition::IfBase { version: base });
     op.round = u32::MAX;
@@ -134,6 +135,7 @@ pub async fn every_state_of_an_operation_is_kept(store: Arc<dyn Store>) {
             change: Change::Delete,
             judged,
             recreate: false,
+            unreliable: false,
         })
     };
     let preconditions = [
