@@ -44,12 +44,22 @@ impl Context {
     pub(crate) fn table(&self, kind: &Kind) -> Result<&Table, SyncError> {
         self.tables.get(kind).ok_or_else(|| SyncError::UnknownKind {
             kind: kind.to_string(),
-            known: self.tables.keys().map(Kind::as_str).collect::<Vec<_>>().join(", "),
+            known: self
+                .tables
+                .keys()
+                .map(Kind::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 
     pub(crate) fn rules<'a>(&'a self, table: &'a Table) -> Rules<'a> {
-        Rules { table, config: &self.config, env: &self.env, retry: &*self.retry }
+        Rules {
+            table,
+            config: &self.config,
+            env: &self.env,
+            retry: &*self.retry,
+        }
     }
 
     pub(crate) fn kinds(&self, wanted: Option<&BTreeSet<Kind>>) -> Vec<Kind> {
@@ -59,7 +69,12 @@ impl Context {
 
     /// Notes what came with an answer and hands the answer on.
     pub(crate) fn observe<T>(&self, answer: Answer<T>) -> T {
-        let Answer { value, server_date, epoch, features } = answer;
+        let Answer {
+            value,
+            server_date,
+            epoch,
+            features,
+        } = answer;
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(features) = features {
             observed.features = features;
@@ -74,15 +89,22 @@ impl Context {
     }
 
     pub(crate) fn features(&self) -> Features {
-        self.observed.lock().unwrap_or_else(PoisonError::into_inner).features.clone()
+        self.observed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .features
+            .clone()
     }
 
     /// The device's time, corrected by what is known of the server's clock. A difference below two
     /// seconds is within what a `Date` header can tell and is not corrected.
     pub(crate) fn corrected_now(&self) -> Timestamp {
         const UNCERTAINTY: i128 = 2_000_000_000;
-        let offset =
-            self.observed.lock().unwrap_or_else(PoisonError::into_inner).clock_offset_nanos;
+        let offset = self
+            .observed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clock_offset_nanos;
         let now = self.env.now();
         if offset.abs() < UNCERTAINTY {
             return now;
@@ -92,7 +114,11 @@ impl Context {
 
     /// Reads what an earlier process observed.
     pub(crate) async fn recall(&self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
-        if let Some(offset) = tx.meta(CLOCK_OFFSET).await?.and_then(|text| text.parse().ok()) {
+        if let Some(offset) = tx
+            .meta(CLOCK_OFFSET)
+            .await?
+            .and_then(|text| text.parse().ok())
+        {
             let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
             observed.clock_offset_nanos = offset;
         }
@@ -101,8 +127,11 @@ impl Context {
 
     /// Keeps what was observed for the next process.
     pub(crate) async fn remember(&self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
-        let offset =
-            self.observed.lock().unwrap_or_else(PoisonError::into_inner).clock_offset_nanos;
+        let offset = self
+            .observed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clock_offset_nanos;
         tx.put_meta(CLOCK_OFFSET, Some(&offset.to_string())).await
     }
 
@@ -136,7 +165,11 @@ impl Context {
                 since: self.env.now(),
             });
         }
-        if entries.is_empty() { Ok(()) } else { tx.put_quarantine(&entries).await }
+        if entries.is_empty() {
+            Ok(())
+        } else {
+            tx.put_quarantine(&entries).await
+        }
     }
 
     /// Tells events after their commit and counts them.

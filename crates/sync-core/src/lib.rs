@@ -19,11 +19,6 @@ pub mod json;
 pub mod layers;
 pub mod merge;
 pub mod op;
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the engine on top of it is being laid"
-)]
 mod outbox;
 mod pull;
 mod push;

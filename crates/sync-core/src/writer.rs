@@ -56,7 +56,10 @@ impl RecordWriter {
         let id = self.id_of(&record)?;
         let entity = Entity::load_one(tx, &self.kind, &id).await?;
         if entity.row.as_ref().is_some_and(|row| !row.is_deleted()) {
-            return Err(SyncError::AlreadyExists { kind: self.kind.clone(), id });
+            return Err(SyncError::AlreadyExists {
+                kind: self.kind.clone(),
+                id,
+            });
         }
         self.enqueue(tx, entity, record, None).await
     }
@@ -79,11 +82,7 @@ impl RecordWriter {
     /// # Errors
     /// [`SyncError::UnknownChangedField`] for a field that `record` does not have; otherwise as
     /// [`RecordWriter::replace`].
-    pub async fn change(
-        &self,
-        record: Record,
-        changed: &ChangedFields,
-    ) -> Result<bool, SyncError> {
+    pub async fn change(&self, record: Record, changed: &ChangedFields) -> Result<bool, SyncError> {
         let mut tx = self.begin().await?;
         let queued = self.change_in(&mut *tx, record, changed).await?;
         tx.commit().await?;
@@ -152,7 +151,9 @@ impl RecordWriter {
 
     fn id_of(&self, record: &Record) -> Result<EntityId, SyncError> {
         let kind = self.kind.clone();
-        record.id().map_err(|source| SyncError::Record { kind, source })
+        record
+            .id()
+            .map_err(|source| SyncError::Record { kind, source })
     }
 
     async fn update(
@@ -164,7 +165,10 @@ impl RecordWriter {
         let id = self.id_of(&record)?;
         let entity = Entity::load_one(tx, &self.kind, &id).await?;
         let Some(row) = entity.row.as_ref().filter(|row| !row.is_deleted()) else {
-            return Err(SyncError::NotFound { kind: self.kind.clone(), id });
+            return Err(SyncError::NotFound {
+                kind: self.kind.clone(),
+                id,
+            });
         };
         let table = self.table()?;
         let local_only = |name: &str| table.schema.by_field(name).is_some_and(|c| c.local_only);
@@ -254,7 +258,10 @@ pub struct EntityWriter<T> {
 
 impl<T: SyncEntity> EntityWriter<T> {
     pub(crate) fn new(records: RecordWriter) -> Self {
-        Self { records, entity: PhantomData }
+        Self {
+            records,
+            entity: PhantomData,
+        }
     }
 
     /// Inserts an entity that does not exist and queues its creation.
@@ -347,10 +354,25 @@ impl<T: SyncEntity> EntityWriter<T> {
     pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
         let kind = &self.records.kind;
         let id = EntityId::new(id)?;
-        let mut tx = self.records.engine.context().store.begin(TxMode::Read).await?;
-        let row = tx.get(kind, &[id]).await?.pop().filter(|row| !row.is_deleted());
-        let entity = row.map(|row| serde_json::from_value(row.into())).transpose();
-        entity.map_err(|source| SyncError::Entity { kind: kind.clone(), source })
+        let mut tx = self
+            .records
+            .engine
+            .context()
+            .store
+            .begin(TxMode::Read)
+            .await?;
+        let row = tx
+            .get(kind, &[id])
+            .await?
+            .pop()
+            .filter(|row| !row.is_deleted());
+        let entity = row
+            .map(|row| serde_json::from_value(row.into()))
+            .transpose();
+        entity.map_err(|source| SyncError::Entity {
+            kind: kind.clone(),
+            source,
+        })
     }
 
     fn difference(&self, before: &T, after: &T) -> Result<(Record, ChangedFields), SyncError> {
@@ -366,20 +388,27 @@ impl<T: SyncEntity> EntityWriter<T> {
 
     fn record(&self, entity: &T) -> Result<Record, SyncError> {
         let kind = self.records.kind.clone();
-        let value = serde_json::to_value(entity)
-            .map_err(|source| SyncError::Entity { kind: kind.clone(), source })?;
+        let value = serde_json::to_value(entity).map_err(|source| SyncError::Entity {
+            kind: kind.clone(),
+            source,
+        })?;
         Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
     }
 }
 
 impl<T> Clone for EntityWriter<T> {
     fn clone(&self) -> Self {
-        Self { records: self.records.clone(), entity: PhantomData }
+        Self {
+            records: self.records.clone(),
+            entity: PhantomData,
+        }
     }
 }
 
 impl<T> fmt::Debug for EntityWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EntityWriter").field("kind", &self.records.kind).finish_non_exhaustive()
+        f.debug_struct("EntityWriter")
+            .field("kind", &self.records.kind)
+            .finish_non_exhaustive()
     }
 }

@@ -1,1 +1,3 @@
-//! sync-testkit
+//! Conformance suites for the seams of `sync-core`.
+
+pub mod conformance;

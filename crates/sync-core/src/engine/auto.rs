@@ -28,12 +28,20 @@ impl SyncEngine {
     /// starts over.
     pub fn start_auto(&self) {
         let task = tokio::spawn(run_forever(Arc::downgrade(&self.shared)));
-        *self.shared.auto.lock().unwrap_or_else(PoisonError::into_inner) = Some(AutoTask(task));
+        *self
+            .shared
+            .auto
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(AutoTask(task));
     }
 
     /// Stops automatic runs; one that is under way stops at its next await.
     pub fn stop_auto(&self) {
-        *self.shared.auto.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self
+            .shared
+            .auto
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -41,14 +49,21 @@ async fn run_forever(shared: Weak<Shared>) {
     let mut last_pulled: BTreeMap<Kind, Duration> = BTreeMap::new();
     let mut failures = 0;
     loop {
-        let Some(strong) = shared.upgrade() else { return };
+        let Some(strong) = shared.upgrade() else {
+            return;
+        };
         if strong.shut_down.is_cancelled() {
             return;
         }
         let now = strong.context.env.monotonic();
         let due = strong.due(&last_pulled, now);
         let options = SyncOptions::default().pull_kinds(due.clone());
-        let outcome = strong.request(Request { options, resync: None }).await;
+        let outcome = strong
+            .request(Request {
+                options,
+                resync: None,
+            })
+            .await;
         let failed = !outcome.as_ref().is_ok_and(SyncReport::is_complete);
         failures = if failed { failures + 1 } else { 0 };
         if !failed {
@@ -64,14 +79,20 @@ async fn run_forever(shared: Weak<Shared>) {
 
 impl Shared {
     fn interval(&self, kind: &Kind) -> Duration {
-        let own = self.context.tables.get(kind).and_then(|table| table.sync_interval);
+        let own = self
+            .context
+            .tables
+            .get(kind)
+            .and_then(|table| table.sync_interval);
         own.unwrap_or(self.context.config.auto_interval)
     }
 
     /// Kinds whose time has come.
     fn due(&self, last_pulled: &BTreeMap<Kind, Duration>, now: Duration) -> Vec<Kind> {
         let is_due = |kind: &&Kind| {
-            last_pulled.get(*kind).is_none_or(|last| *last + self.interval(kind) <= now)
+            last_pulled
+                .get(*kind)
+                .is_none_or(|last| *last + self.interval(kind) <= now)
         };
         self.context.tables.keys().filter(is_due).cloned().collect()
     }
@@ -89,18 +110,31 @@ impl Shared {
             (last + self.interval(kind)).saturating_sub(now)
         };
         let auto_interval = self.context.config.auto_interval;
-        let regular = self.context.tables.keys().map(until_due).min().unwrap_or(auto_interval);
+        let regular = self
+            .context
+            .tables
+            .keys()
+            .map(until_due)
+            .min()
+            .unwrap_or(auto_interval);
         if failures == 0 {
             return regular.max(Duration::from_millis(1));
         }
-        let asked = report.into_iter().flat_map(|report| [&report.push, &report.pull]);
+        let asked = report
+            .into_iter()
+            .flat_map(|report| [&report.push, &report.pull]);
         let asked = asked.filter_map(|end| match end {
             PhaseEnd::Offline { retry_after, .. } => *retry_after,
             _ => None,
         });
-        let back_off = self.context.retry.delay(failures, self.context.env.next_u64());
+        let back_off = self
+            .context
+            .retry
+            .delay(failures, self.context.env.next_u64());
         // Full jitter may be next to nothing; a run is no reason to spin.
-        let back_off = back_off.max(self.context.config.backoff_min / 10).min(auto_interval);
+        let back_off = back_off
+            .max(self.context.config.backoff_min / 10)
+            .min(auto_interval);
         asked.max().map_or(back_off, |asked| asked.max(back_off))
     }
 }

@@ -100,11 +100,11 @@ impl SyncEngineBuilder {
     pub async fn build(self) -> Result<SyncEngine, SyncError> {
         self.config.validate()?;
         let tables = checked(self.tables, &self.config)?;
-        let schemas: Vec<TableSchema> =
-            tables.values().map(|table| table.schema.clone()).collect();
+        let schemas: Vec<TableSchema> = tables.values().map(|table| table.schema.clone()).collect();
         self.store.prepare(&schemas).await?;
-        let retry =
-            self.retry.unwrap_or_else(|| Arc::new(FullJitter::of(&self.config)));
+        let retry = self
+            .retry
+            .unwrap_or_else(|| Arc::new(FullJitter::of(&self.config)));
         let transport = if self.bare_transport {
             self.transport
         } else {
@@ -152,13 +152,19 @@ fn checked(
         problems.extend(problems_of(&schema, &own, config.conflict_strategy));
         let table = Table::new(schema, own, config.conflict_strategy, config.page_size);
         if tables.insert(kind.clone(), table).is_some() {
-            problems.push(format!("kind {kind:?} is registered twice: register each kind once"));
+            problems.push(format!(
+                "kind {kind:?} is registered twice: register each kind once"
+            ));
         }
     }
     if tables.is_empty() && problems.is_empty() {
         problems.push("no table is registered: add one with `table` or `schema`".to_owned());
     }
-    if problems.is_empty() { Ok(tables) } else { Err(SyncError::Config(problems.join("; "))) }
+    if problems.is_empty() {
+        Ok(tables)
+    } else {
+        Err(SyncError::Config(problems.join("; ")))
+    }
 }
 
 fn problems_of(
@@ -170,11 +176,15 @@ fn problems_of(
     let mut problems = Vec::new();
     if schema.id().is_none() {
         let field = &schema.id_field;
-        problems.push(format!("{kind}: no column holds the id field {field:?}: add it"));
+        problems.push(format!(
+            "{kind}: no column holds the id field {field:?}: add it"
+        ));
     }
     if !crate::record::ID_FIELDS.contains(&&*schema.id_field) {
         let field = &schema.id_field;
-        problems.push(format!("{kind}: the id field {field:?} must be `id`, `ID` or `uuid`"));
+        problems.push(format!(
+            "{kind}: the id field {field:?} must be `id`, `ID` or `uuid`"
+        ));
     }
     if own.page_size == Some(0) {
         problems.push(format!("{kind}: page_size must be at least 1"));

@@ -126,10 +126,20 @@ impl SyncEngine {
     /// # Errors
     /// As [`SyncEngine::sync`], and [`SyncError::UnknownKind`] for a kind that is not registered.
     pub async fn sync_with(&self, options: SyncOptions) -> Result<SyncReport, SyncError> {
-        for kind in options.push_kinds.iter().chain(&options.pull_kinds).flatten() {
+        for kind in options
+            .push_kinds
+            .iter()
+            .chain(&options.pull_kinds)
+            .flatten()
+        {
             self.shared.context.table(kind)?;
         }
-        self.shared.request(turn::Request { options, resync: None }).await
+        self.shared
+            .request(turn::Request {
+                options,
+                resync: None,
+            })
+            .await
     }
 
     /// Sends the outbox, then pulls everything from zero and removes rows that the server no
@@ -168,7 +178,12 @@ impl SyncEngine {
     pub fn records(&self, kind: &str) -> Result<RecordWriter, SyncError> {
         let unknown = || SyncError::UnknownKind {
             kind: kind.to_owned(),
-            known: self.kinds().iter().map(Kind::as_str).collect::<Vec<_>>().join(", "),
+            known: self
+                .kinds()
+                .iter()
+                .map(Kind::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let kind = Kind::new(kind).map_err(|_| unknown())?;
         self.shared.context.table(&kind)?;

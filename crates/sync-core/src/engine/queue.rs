@@ -44,7 +44,10 @@ impl SyncEngine {
     /// # Errors
     /// [`SyncError::Store`] if the database fails.
     pub async fn stuck_operations(&self) -> Result<Vec<Op>, SyncError> {
-        let query = OpQuery { status: Some(OpStatus::Stuck), ..OpQuery::default() };
+        let query = OpQuery {
+            status: Some(OpStatus::Stuck),
+            ..OpQuery::default()
+        };
         self.operations(&query).await
     }
 
@@ -53,7 +56,10 @@ impl SyncEngine {
     /// # Errors
     /// [`SyncError::Store`] if the database fails.
     pub async fn retry_stuck_operations(&self) -> Result<u64, SyncError> {
-        let query = OpQuery { status: Some(OpStatus::Stuck), ..OpQuery::default() };
+        let query = OpQuery {
+            status: Some(OpStatus::Stuck),
+            ..OpQuery::default()
+        };
         let mut tx = self.context().store.begin(TxMode::Write).await?;
         let mut ops = tx.ops(&query).await?;
         for op in &mut ops {
@@ -85,10 +91,17 @@ impl SyncEngine {
         let mut events = std::mem::take(&mut entity.effects.events);
         if !op_ids.is_empty() {
             let (kind, entity_id, op_ids) = (kind.clone(), id.clone(), op_ids.clone());
-            events.push(SyncEvent::OperationsDiscarded { kind, entity_id, op_ids });
+            events.push(SyncEvent::OperationsDiscarded {
+                kind,
+                entity_id,
+                op_ids,
+            });
         }
         context.tell(events, &mut SyncStats::default());
-        Ok(Discarded { op_ids, maybe_applied })
+        Ok(Discarded {
+            op_ids,
+            maybe_applied,
+        })
     }
 
     /// The conflicts that wait for a decision, oldest first.
@@ -113,7 +126,9 @@ impl SyncEngine {
         let context = self.context();
         let _no_run = self.shared.turns.exclusive().await;
         let mut tx = context.store.begin(TxMode::Write).await?;
-        let Some(entry) = tx.conflicts(Some(op_id)).await?.pop() else { return Ok(false) };
+        let Some(entry) = tx.conflicts(Some(op_id)).await?.pop() else {
+            return Ok(false);
+        };
         let rules = context.rules(context.table(&entry.kind)?);
         let mut entity = Entity::load_one(&mut *tx, &entry.kind, &entry.entity_id).await?;
         let conflict = entity.describe(entry.server, entry.server_time);
@@ -121,10 +136,16 @@ impl SyncEngine {
         if flow.is_none() {
             entity.ask_again(&conflict);
         }
-        let generation = tx.cursor(&entry.kind).await?.map_or(0, |cursor| cursor.generation);
+        let generation = tx
+            .cursor(&entry.kind)
+            .await?
+            .map_or(0, |cursor| cursor.generation);
         context.save(&mut *tx, &mut entity, generation).await?;
         tx.commit().await?;
-        context.tell(std::mem::take(&mut entity.effects.events), &mut SyncStats::default());
+        context.tell(
+            std::mem::take(&mut entity.effects.events),
+            &mut SyncStats::default(),
+        );
         Ok(flow.is_some())
     }
 

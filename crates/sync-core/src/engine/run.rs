@@ -23,7 +23,9 @@ impl Shared {
         let mut reachable = true;
         let push_kinds = context.kinds(request.options.push_kinds.as_ref());
         if !push_kinds.is_empty() {
-            context.events.emit(SyncEvent::SyncStarted { phase: SyncPhase::Push });
+            context.events.emit(SyncEvent::SyncStarted {
+                phase: SyncPhase::Push,
+            });
             let mut push = PushPhase::new(context, push_kinds, questions);
             report.push = push.run().await?;
             report.stats.add(push.stats);
@@ -32,8 +34,12 @@ impl Shared {
         let pull_kinds = context.kinds(request.options.pull_kinds.as_ref());
         if !pull_kinds.is_empty() {
             if reachable {
-                context.events.emit(SyncEvent::SyncStarted { phase: SyncPhase::Pull });
-                let pull = PullPhase::new(context, request.resync).run(pull_kinds).await?;
+                context.events.emit(SyncEvent::SyncStarted {
+                    phase: SyncPhase::Pull,
+                });
+                let pull = PullPhase::new(context, request.resync)
+                    .run(pull_kinds)
+                    .await?;
                 report.stats.add(pull.stats);
                 report.pull = pull.end;
                 report.pull_failures = pull.failures;
@@ -43,13 +49,19 @@ impl Shared {
         }
         self.count_waiting(&mut report).await?;
         report.took = context.env.monotonic().saturating_sub(started);
-        context.events.emit(SyncEvent::SyncCompleted { took: report.took, stats: report.stats });
+        context.events.emit(SyncEvent::SyncCompleted {
+            took: report.took,
+            stats: report.stats,
+        });
         Ok(report)
     }
 
     async fn count_waiting(&self, report: &mut SyncReport) -> Result<(), SyncError> {
         let mut tx = self.context.store.begin(TxMode::Write).await?;
-        let with = |status| OpQuery { status: Some(status), ..OpQuery::default() };
+        let with = |status| OpQuery {
+            status: Some(status),
+            ..OpQuery::default()
+        };
         report.pending = tx.count_ops(&OpQuery::default()).await?;
         report.stuck = tx.count_ops(&with(OpStatus::Stuck)).await?;
         report.open_conflicts = tx.count_ops(&with(OpStatus::Deferred)).await?;

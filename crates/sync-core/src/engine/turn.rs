@@ -56,8 +56,10 @@ struct Served<'a> {
 
 impl Drop for Served<'_> {
     fn drop(&mut self) {
-        let unserved =
-            self.tickets.drain(..).filter(|ticket| lock(&ticket.outcome).is_none());
+        let unserved = self
+            .tickets
+            .drain(..)
+            .filter(|ticket| lock(&ticket.outcome).is_none());
         let mut waiting = lock(&self.turns.waiting);
         let later = std::mem::take(&mut *waiting);
         waiting.extend(unserved);
@@ -72,9 +74,15 @@ impl Shared {
         if self.shut_down.is_cancelled() {
             return Err(SyncError::ShutDown);
         }
-        let ticket = Arc::new(Ticket { request, outcome: Mutex::new(None) });
+        let ticket = Arc::new(Ticket {
+            request,
+            outcome: Mutex::new(None),
+        });
         lock(&self.turns.waiting).push(ticket.clone());
-        let _leaves = Leaves { turns: &self.turns, ticket: &ticket };
+        let _leaves = Leaves {
+            turns: &self.turns,
+            ticket: &ticket,
+        };
         let mut questions = tokio::select! {
             biased;
             () = self.shut_down.cancelled() => return Err(SyncError::ShutDown),
@@ -83,9 +91,15 @@ impl Shared {
         if let Some(outcome) = lock(&ticket.outcome).take() {
             return outcome.map_err(SyncError::Run);
         }
-        let served =
-            Served { turns: &self.turns, tickets: std::mem::take(&mut *lock(&self.turns.waiting)) };
-        let union = served.tickets.iter().map(|ticket| ticket.request.clone()).reduce(join);
+        let served = Served {
+            turns: &self.turns,
+            tickets: std::mem::take(&mut *lock(&self.turns.waiting)),
+        };
+        let union = served
+            .tickets
+            .iter()
+            .map(|ticket| ticket.request.clone())
+            .reduce(join);
         let outcome = tokio::select! {
             biased;
             () = self.shut_down.cancelled() => return Err(SyncError::ShutDown),
@@ -118,9 +132,9 @@ fn join(one: Request, other: Request) -> Request {
         _ => None,
     };
     let resync = match (one.resync, other.resync) {
-        (Some(one), Some(other)) => {
-            Some(ResyncRequest { clear_data: one.clear_data || other.clear_data })
-        }
+        (Some(one), Some(other)) => Some(ResyncRequest {
+            clear_data: one.clear_data || other.clear_data,
+        }),
         (one, other) => one.or(other),
     };
     Request {

@@ -26,6 +26,11 @@ pub(crate) fn standard(
     policy: &Arc<dyn RetryPolicy>,
 ) -> Arc<dyn Transport> {
     let timed = TimeoutLayer::new(transport, env.clone(), config.request_timeout);
-    let retried = RetryLayer::new(Arc::new(timed), env.clone(), policy.clone(), config.max_retries);
+    let retried = RetryLayer::new(
+        Arc::new(timed),
+        env.clone(),
+        policy.clone(),
+        config.max_retries,
+    );
     Arc::new(TraceLayer::new(Arc::new(retried)))
 }

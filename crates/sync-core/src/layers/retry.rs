@@ -33,7 +33,13 @@ impl RetryLayer {
         policy: Arc<dyn RetryPolicy>,
         max_attempts: u32,
     ) -> Self {
-        Self { inner, env, policy, max_attempts, features: Mutex::default() }
+        Self {
+            inner,
+            env,
+            policy,
+            max_attempts,
+            features: Mutex::default(),
+        }
     }
 
     async fn attempts<T, F>(&self, call: impl Fn() -> F + Send) -> Result<Answer<T>, TransportError>

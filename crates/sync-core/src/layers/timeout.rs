@@ -26,7 +26,11 @@ impl TimeoutLayer {
     /// Gives every request of `inner` at most this long.
     #[must_use]
     pub fn new(inner: Arc<dyn Transport>, env: Env, longest: Duration) -> Self {
-        Self { inner, env, longest }
+        Self {
+            inner,
+            env,
+            longest,
+        }
     }
 
     async fn within<T>(

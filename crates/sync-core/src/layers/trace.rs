@@ -39,27 +39,37 @@ fn logged<T>(result: Result<T, TransportError>) -> Result<T, TransportError> {
 impl Transport for TraceLayer {
     async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>, TransportError> {
         let span = tracing::debug_span!("pull", kind = %request.kind, limit = request.limit);
-        async { logged(self.inner.pull(request).await) }.instrument(span).await
+        async { logged(self.inner.pull(request).await) }
+            .instrument(span)
+            .await
     }
 
     async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
         let span = tracing::debug_span!("push", operations = request.ops.len());
-        async { logged(self.inner.push(request).await) }.instrument(span).await
+        async { logged(self.inner.push(request).await) }
+            .instrument(span)
+            .await
     }
 
     async fn fetch(&self, request: FetchRequest) -> Result<Answer<ServerState>, TransportError> {
         let span = tracing::debug_span!("fetch", kind = %request.kind, id = %request.id);
-        async { logged(self.inner.fetch(request).await) }.instrument(span).await
+        async { logged(self.inner.fetch(request).await) }
+            .instrument(span)
+            .await
     }
 
     async fn health(&self) -> Result<Answer<()>, TransportError> {
         let span = tracing::debug_span!("health");
-        async { logged(self.inner.health().await) }.instrument(span).await
+        async { logged(self.inner.health().await) }
+            .instrument(span)
+            .await
     }
 
     async fn wakeups(&self) -> Result<WakeupStream, TransportError> {
         let span = tracing::debug_span!("wakeups");
-        async { logged(self.inner.wakeups().await) }.instrument(span).await
+        async { logged(self.inner.wakeups().await) }
+            .instrument(span)
+            .await
     }
 
     fn capabilities(&self) -> Capabilities {

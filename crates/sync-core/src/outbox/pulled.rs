@@ -82,9 +82,9 @@ impl Entity {
 
     /// Something changed while a resolver thought about it: the conflict is judged anew.
     pub(crate) fn ask_again(&mut self, asked: &Conflict) {
-        let waits = self.head().is_some_and(|head| {
-            head.op_id == asked.op_id && head.status == OpStatus::Deferred
-        });
+        let waits = self
+            .head()
+            .is_some_and(|head| head.op_id == asked.op_id && head.status == OpStatus::Deferred);
         if waits {
             self.reopen_with(Some(asked.server.clone()));
         }

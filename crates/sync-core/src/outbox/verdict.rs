@@ -312,9 +312,9 @@ impl Entity {
         reason: &str,
         rules: &Rules<'_>,
     ) -> Flow {
-        let still_waits = self.head().is_some_and(|head| {
-            head.op_id == asked.op_id && head.status == OpStatus::Deferred
-        });
+        let still_waits = self
+            .head()
+            .is_some_and(|head| head.op_id == asked.op_id && head.status == OpStatus::Deferred);
         if !still_waits {
             return Flow::Stop;
         }

@@ -27,7 +27,11 @@ impl Applied {
     pub(super) fn report(&self, context: &Context, kind: &Kind) {
         if self.upserts + self.deletes > 0 {
             let (kind, upserts, deletes) = (kind.clone(), self.upserts, self.deletes);
-            context.events.emit(SyncEvent::CacheUpdate { kind, upserts, deletes });
+            context.events.emit(SyncEvent::CacheUpdate {
+                kind,
+                upserts,
+                deletes,
+            });
         }
     }
 }
@@ -60,7 +64,12 @@ impl PullPhase<'_> {
             let version = stored.get(&row.id).and_then(Option::as_ref);
             version.is_some_and(|version| version.stamp == row.version.stamp)
         };
-        Ok(page.rows.iter().filter(is_known).map(|row| row.id.clone()).collect())
+        Ok(page
+            .rows
+            .iter()
+            .filter(is_known)
+            .map(|row| row.id.clone())
+            .collect())
     }
 
     /// Applies pages and their cursor in one transaction.
@@ -84,12 +93,15 @@ impl PullPhase<'_> {
             applied.rows += page.len() as u64;
             let (page_size, total) = (page.page_size, page.total);
             let unusable = page.unusable;
-            let mut done = self.apply_rows(&mut *tx, kind, table, page.rows, cursor).await?;
+            let mut done = self
+                .apply_rows(&mut *tx, kind, table, page.rows, cursor)
+                .await?;
             if has_quarantine {
                 let released: Vec<String> = done.applied.iter().map(ToString::to_string).collect();
                 tx.delete_quarantine(kind, &released).await?;
             }
-            done.refused.extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
+            done.refused
+                .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
             self.quarantine(&mut *tx, &mut done).await?;
             applied.upserts += done.upserts;
             applied.deletes += done.deletes;
@@ -145,8 +157,10 @@ impl PullPhase<'_> {
             tx.mark_seen(kind, cursor.generation, &seen).await?;
         }
         done.applied = seen;
-        self.write(tx, kind, table, fresh, cursor.generation, &mut done).await?;
-        self.hand_over(tx, kind, table, busy, cursor.generation, &mut done).await?;
+        self.write(tx, kind, table, fresh, cursor.generation, &mut done)
+            .await?;
+        self.hand_over(tx, kind, table, busy, cursor.generation, &mut done)
+            .await?;
         Ok(done)
     }
 
@@ -166,25 +180,35 @@ impl PullPhase<'_> {
         let mut written = Vec::with_capacity(rows.len());
         for row in rows {
             if row.is_deleted && !keeps {
-                removals.push(Removal { id: row.id, tombstone: Some(row.version) });
+                removals.push(Removal {
+                    id: row.id,
+                    tombstone: Some(row.version),
+                });
             } else {
                 written.push((row.id, row.is_deleted, row.version.clone()));
                 writes.push(RowWrite::server(row.record, Some(row.version), generation));
             }
         }
         let report = tx.put(kind, &writes).await?;
-        let refused: BTreeMap<usize, String> =
-            report.rejected.into_iter().map(|rejected| (rejected.index, rejected.reason)).collect();
+        let refused: BTreeMap<usize, String> = report
+            .rejected
+            .into_iter()
+            .map(|rejected| (rejected.index, rejected.reason))
+            .collect();
         for (index, (id, is_deleted, version)) in written.into_iter().enumerate() {
             match refused.get(&index) {
                 // A tombstone that does not fit the table need not stay.
                 Some(_) if is_deleted => {
-                    removals.push(Removal { id, tombstone: Some(version) });
+                    removals.push(Removal {
+                        id,
+                        tombstone: Some(version),
+                    });
                     continue;
                 }
                 Some(reason) => {
                     let row = writes[index].record.clone();
-                    done.refused.push(self.entry(kind, id.to_string(), row.into(), reason.clone()));
+                    done.refused
+                        .push(self.entry(kind, id.to_string(), row.into(), reason.clone()));
                     continue;
                 }
                 None if is_deleted => done.deletes += 1,
@@ -204,7 +228,8 @@ impl PullPhase<'_> {
                 rejected.reason,
             ));
         }
-        done.applied.extend(removals.into_iter().map(|removal| removal.id));
+        done.applied
+            .extend(removals.into_iter().map(|removal| removal.id));
         Ok(())
     }
 
@@ -245,7 +270,11 @@ impl PullPhase<'_> {
                 reason: entry.reason.clone(),
             });
         }
-        if done.refused.is_empty() { Ok(()) } else { tx.put_quarantine(&done.refused).await }
+        if done.refused.is_empty() {
+            Ok(())
+        } else {
+            tx.put_quarantine(&done.refused).await
+        }
     }
 
     fn unusable(&self, kind: &Kind, row: Unusable) -> QuarantineEntry {
@@ -260,7 +289,14 @@ impl PullPhase<'_> {
         reason: String,
     ) -> QuarantineEntry {
         let since = self.context.env.now();
-        QuarantineEntry { kind: kind.clone(), key, row, tag: None, reason, since }
+        QuarantineEntry {
+            kind: kind.clone(),
+            key,
+            row,
+            tag: None,
+            reason,
+            since,
+        }
     }
 }
 

@@ -99,7 +99,9 @@ impl Chain {
         let step = match page.next_page_token.clone() {
             Some(token) => {
                 if !self.tokens_seen.insert(token.clone()) || self.token.as_ref() == Some(&token) {
-                    return Err(self.protocol(format!("the server gave the page token {token:?} twice")));
+                    return Err(
+                        self.protocol(format!("the server gave the page token {token:?} twice"))
+                    );
                 }
                 self.token = Some(token);
                 Step::Next
@@ -132,7 +134,8 @@ impl Chain {
                 self.seen_at_since.clear();
             }
             let at_stamp = page.rows.iter().filter(|row| row.version.stamp == stamp);
-            self.seen_at_since.extend(at_stamp.map(|row| row.id.clone()));
+            self.seen_at_since
+                .extend(at_stamp.map(|row| row.id.clone()));
             self.since = Some(stamp);
             self.after_id = Some(id);
         }
@@ -192,7 +195,9 @@ impl Chain {
     /// Moves the stored keyset to what was reached, but not past what late commits may still fill,
     /// and never back.
     fn advance_keyset(&mut self, overlap: Duration) {
-        let Some((stamp, id)) = self.cursor.reached.clone() else { return };
+        let Some((stamp, id)) = self.cursor.reached.clone() else {
+            return;
+        };
         let overlap = overlap.max(Duration::from_nanos(self.cursor.stamp_unit));
         let safe = match &self.cursor.chain_started {
             Some(started) => started.minus(overlap),
@@ -203,7 +208,11 @@ impl Chain {
         } else {
             (safe, None)
         };
-        let goes_back = self.cursor.since.as_ref().is_some_and(|stored| since < *stored);
+        let goes_back = self
+            .cursor
+            .since
+            .as_ref()
+            .is_some_and(|stored| since < *stored);
         if !goes_back {
             self.cursor.since = Some(since);
             self.cursor.after_id = after_id;
@@ -218,6 +227,9 @@ impl Chain {
     }
 
     fn protocol(&self, message: String) -> SyncError {
-        SyncError::Protocol { kind: self.kind.clone(), message }
+        SyncError::Protocol {
+            kind: self.kind.clone(),
+            message,
+        }
     }
 }

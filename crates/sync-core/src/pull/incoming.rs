@@ -28,9 +28,15 @@ impl Row {
     pub(super) fn into_state(self) -> ServerState {
         let version = Some(self.version);
         if self.is_deleted {
-            ServerState::Deleted { record: Some(self.record), version }
+            ServerState::Deleted {
+                record: Some(self.record),
+                version,
+            }
         } else {
-            ServerState::Live { record: self.record, version }
+            ServerState::Live {
+                record: self.record,
+                version,
+            }
         }
     }
 }
@@ -74,7 +80,11 @@ impl Incoming {
                 }
                 Err(reason) => {
                     let key = key_of(&item);
-                    incoming.unusable.push(Unusable { key, row: item, reason });
+                    incoming.unusable.push(Unusable {
+                        key,
+                        row: item,
+                        reason,
+                    });
                 }
             }
         }
@@ -93,7 +103,12 @@ impl Incoming {
 impl Row {
     pub(super) fn new(id: EntityId, stamp: Timestamp, record: Record) -> Self {
         let is_deleted = record.is_deleted();
-        Self { id, version: Version::new(stamp), record, is_deleted }
+        Self {
+            id,
+            version: Version::new(stamp),
+            record,
+            is_deleted,
+        }
     }
 }
 
@@ -102,11 +117,15 @@ pub(super) fn read(
     item: &Value,
     latest: Option<&Timestamp>,
 ) -> Result<(EntityId, Timestamp), String> {
-    let Value::Object(fields) = item else { return Err("not a JSON object".to_owned()) };
+    let Value::Object(fields) = item else {
+        return Err("not a JSON object".to_owned());
+    };
     let id = id_of(fields).map_err(|error| error.to_string())?;
     let stamp = stamp_of(fields).map_err(|error| error.to_string())?;
     if latest.is_some_and(|latest| stamp > *latest) {
-        return Err(format!("stamp {stamp} is more than a day ahead of the server's own clock"));
+        return Err(format!(
+            "stamp {stamp} is more than a day ahead of the server's own clock"
+        ));
     }
     Ok((id, stamp))
 }

@@ -63,14 +63,23 @@ impl<'a> PullPhase<'a> {
     /// Pulls the kinds, some at the same time; what fails for one does not touch the others.
     pub(crate) async fn run(&self, kinds: Vec<Kind>) -> Result<PullOutcome, SyncError> {
         let pulls = stream::iter(kinds).map(|kind| self.pull_kind(kind));
-        let outcomes: Vec<KindOutcome> =
-            pulls.buffer_unordered(self.context.config.pull_concurrency).collect().await;
-        let mut total = PullOutcome { end: PhaseEnd::Completed, ..PullOutcome::default() };
+        let outcomes: Vec<KindOutcome> = pulls
+            .buffer_unordered(self.context.config.pull_concurrency)
+            .collect()
+            .await;
+        let mut total = PullOutcome {
+            end: PhaseEnd::Completed,
+            ..PullOutcome::default()
+        };
         for outcome in outcomes {
             total.stats.add(outcome.stats);
-            let Some(error) = outcome.failure else { continue };
+            let Some(error) = outcome.failure else {
+                continue;
+            };
             total.end = worse(std::mem::take(&mut total.end), end_of(&error));
-            total.failures.insert(outcome.kind.clone(), error.to_string());
+            total
+                .failures
+                .insert(outcome.kind.clone(), error.to_string());
             let event = SyncEvent::SyncError {
                 phase: SyncPhase::Pull,
                 kind: Some(outcome.kind),
@@ -85,7 +94,11 @@ impl<'a> PullPhase<'a> {
     async fn pull_kind(&self, kind: Kind) -> KindOutcome {
         let mut stats = SyncStats::default();
         let failure = self.try_pull_kind(&kind, &mut stats).await.err();
-        KindOutcome { kind, stats, failure }
+        KindOutcome {
+            kind,
+            stats,
+            failure,
+        }
     }
 
     async fn try_pull_kind(&self, kind: &Kind, stats: &mut SyncStats) -> Result<(), SyncError> {
@@ -121,7 +134,10 @@ impl<'a> PullPhase<'a> {
             let list_decides = reason == FullResyncReason::FilterChanged
                 || self.resync.is_some_and(|request| request.clear_data);
             resync::begin(&mut cursor, list_decides);
-            self.context.events.emit(SyncEvent::FullResyncStarted { kind: kind.clone(), reason });
+            self.context.events.emit(SyncEvent::FullResyncStarted {
+                kind: kind.clone(),
+                reason,
+            });
         }
         cursor.generation = cursor.generation.max(1);
         cursor.origin = Some(origin);
@@ -166,7 +182,10 @@ impl<'a> PullPhase<'a> {
         tx.put_cursor(kind, Some(&cursor)).await?;
         tx.commit().await?;
         let reason = FullResyncReason::CursorExpired;
-        self.context.events.emit(SyncEvent::FullResyncStarted { kind: kind.clone(), reason });
+        self.context.events.emit(SyncEvent::FullResyncStarted {
+            kind: kind.clone(),
+            reason,
+        });
         Ok(cursor)
     }
 
@@ -184,7 +203,11 @@ impl<'a> PullPhase<'a> {
         let mut ready_rows = 0;
         loop {
             let full = ready_rows >= ROWS_PER_TRANSACTION;
-            let batch = if full { std::mem::take(&mut ready) } else { Vec::new() };
+            let batch = if full {
+                std::mem::take(&mut ready)
+            } else {
+                Vec::new()
+            };
             if full {
                 ready_rows = 0;
             }
@@ -199,7 +222,8 @@ impl<'a> PullPhase<'a> {
                 Ok(answer) => answer,
                 Err(error) => {
                     // What came before is kept, with the token to go on from.
-                    self.apply(kind, table, ready, &state, &mut applied, stats).await?;
+                    self.apply(kind, table, ready, &state, &mut applied, stats)
+                        .await?;
                     return Err(error.into());
                 }
             };
@@ -222,7 +246,8 @@ impl<'a> PullPhase<'a> {
             chain.first_pull_done(self.context.env.now());
         }
         let end = chain.cursor().clone();
-        self.apply(kind, table, ready, &end, &mut applied, stats).await?;
+        self.apply(kind, table, ready, &end, &mut applied, stats)
+            .await?;
         applied.report(self.context, kind);
         self.forget_old_tombstones(kind, &end).await?;
         Ok(end)
@@ -235,7 +260,9 @@ impl<'a> PullPhase<'a> {
         cursor: &CursorState,
     ) -> Result<(), SyncError> {
         const A_DAY: Duration = Duration::from_secs(24 * 3600);
-        let Some(since) = &cursor.since else { return Ok(()) };
+        let Some(since) = &cursor.since else {
+            return Ok(());
+        };
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let before = crate::version::Version::new(since.minus(A_DAY));
         if tx.forget_tombstones(kind, &before).await? > 0 {
@@ -252,9 +279,10 @@ fn expired(error: &SyncError) -> bool {
 fn end_of(error: &SyncError) -> PhaseEnd {
     let reason = error.to_string();
     match error {
-        SyncError::Transport(error) if error.is_environment() => {
-            PhaseEnd::Offline { reason, retry_after: error.retry_after() }
-        }
+        SyncError::Transport(error) if error.is_environment() => PhaseEnd::Offline {
+            reason,
+            retry_after: error.retry_after(),
+        },
         SyncError::Transport(error) if error.kind() == TransportErrorKind::Unauthorized => {
             PhaseEnd::AuthRequired
         }
@@ -271,5 +299,9 @@ fn worse(one: PhaseEnd, other: PhaseEnd) -> PhaseEnd {
         PhaseEnd::Offline { .. } => 3,
         PhaseEnd::AuthRequired => 4,
     };
-    if rank(&other) > rank(&one) { other } else { one }
+    if rank(&other) > rank(&one) {
+        other
+    } else {
+        one
+    }
 }

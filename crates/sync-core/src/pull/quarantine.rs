@@ -22,7 +22,9 @@ impl PullPhase<'_> {
         loop {
             let mut tx = self.context.store.begin(TxMode::Write).await?;
             let entries = tx.quarantined(kind, after.as_deref(), AT_A_TIME).await?;
-            let Some(last) = entries.last() else { return Ok(()) };
+            let Some(last) = entries.last() else {
+                return Ok(());
+            };
             after = Some(last.key.clone());
             let rows: Vec<Row> = entries
                 .into_iter()
@@ -34,7 +36,9 @@ impl PullPhase<'_> {
                 })
                 .collect();
             let cursor = tx.cursor(kind).await?.unwrap_or_default();
-            let done = self.apply_rows(&mut *tx, kind, table, rows, &cursor).await?;
+            let done = self
+                .apply_rows(&mut *tx, kind, table, rows, &cursor)
+                .await?;
             if done.applied.is_empty() {
                 continue;
             }

@@ -27,7 +27,11 @@ pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
         last_full_resync: cursor.last_full_resync.take(),
         filter: cursor.filter.take(),
         stamp_unit: cursor.stamp_unit,
-        resync: Some(ResyncState { pulled: false, swept_to: None, clear_data: list_decides }),
+        resync: Some(ResyncState {
+            pulled: false,
+            swept_to: None,
+            clear_data: list_decides,
+        }),
         ..CursorState::default()
     };
 }
@@ -42,19 +46,33 @@ impl PullPhase<'_> {
         mut cursor: CursorState,
         stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
-        let list_decides = cursor.resync.as_ref().is_some_and(|resync| resync.clear_data);
+        let list_decides = cursor
+            .resync
+            .as_ref()
+            .is_some_and(|resync| resync.clear_data);
         let candidates = self.candidates(kind, &cursor).await?;
-        let total = self.context.store.begin(TxMode::Read).await?.count_synced(kind).await?;
+        let total = self
+            .context
+            .store
+            .begin(TxMode::Read)
+            .await?
+            .count_synced(kind)
+            .await?;
         let found = candidates.len() as u64;
         if !list_decides && found > HARMLESS.max(total / ONE_IN) {
             let (kind, candidates, of) = (kind.clone(), found, total);
-            self.context.events.emit(SyncEvent::SweepHeld { kind, candidates, of });
+            self.context.events.emit(SyncEvent::SweepHeld {
+                kind,
+                candidates,
+                of,
+            });
         } else {
             for id in candidates {
                 if list_decides {
                     self.remove(kind, &id, &cursor).await?;
                 } else {
-                    self.confirm_and_remove(kind, table, &id, &cursor, stats).await?;
+                    self.confirm_and_remove(kind, table, &id, &cursor, stats)
+                        .await?;
                 }
             }
         }
@@ -75,7 +93,9 @@ impl PullPhase<'_> {
         let mut all: Vec<EntityId> = Vec::new();
         let mut tx = self.context.store.begin(TxMode::Read).await?;
         loop {
-            let page = tx.unseen(kind, cursor.generation, all.last(), AT_A_TIME).await?;
+            let page = tx
+                .unseen(kind, cursor.generation, all.last(), AT_A_TIME)
+                .await?;
             if page.is_empty() {
                 return Ok(all);
             }
@@ -92,12 +112,20 @@ impl PullPhase<'_> {
         stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
         let request = FetchRequest::new(kind.clone(), id.clone());
-        let state = self.context.observe(self.context.transport.fetch(request).await?);
+        let state = self
+            .context
+            .observe(self.context.transport.fetch(request).await?);
         let Some(row) = row_of(id, &state) else {
-            return if state.is_deleted() { self.remove(kind, id, cursor).await } else { Ok(()) };
+            return if state.is_deleted() {
+                self.remove(kind, id, cursor).await
+            } else {
+                Ok(())
+            };
         };
         let mut tx = self.context.store.begin(TxMode::Write).await?;
-        let mut done = self.apply_rows(&mut *tx, kind, table, vec![row], cursor).await?;
+        let mut done = self
+            .apply_rows(&mut *tx, kind, table, vec![row], cursor)
+            .await?;
         self.quarantine(&mut *tx, &mut done).await?;
         tx.commit().await?;
         self.context.tell(done.events, stats);
@@ -115,18 +143,32 @@ impl PullPhase<'_> {
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let unseen_still = tx.pending(kind, ids).await?.is_empty();
         if unseen_still {
-            let report = tx.remove(kind, &[Removal { id: id.clone(), tombstone: None }]).await?;
+            let report = tx
+                .remove(
+                    kind,
+                    &[Removal {
+                        id: id.clone(),
+                        tombstone: None,
+                    }],
+                )
+                .await?;
             if report.written > 0 {
                 let (kind, upserts, deletes) = (kind.clone(), 0, report.written);
                 tx.commit().await?;
-                self.context.events.emit(SyncEvent::CacheUpdate { kind, upserts, deletes });
+                self.context.events.emit(SyncEvent::CacheUpdate {
+                    kind,
+                    upserts,
+                    deletes,
+                });
             }
         } else {
             tx.mark_seen(kind, cursor.generation, ids).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
             let rules = self.context.rules(self.context.table(kind)?);
             entity.pulled(ServerState::gone(), &rules);
-            self.context.save(&mut *tx, &mut entity, cursor.generation).await?;
+            self.context
+                .save(&mut *tx, &mut entity, cursor.generation)
+                .await?;
             tx.commit().await?;
         }
         Ok(())
@@ -144,11 +186,15 @@ impl PullPhase<'_> {
         drop(tx);
         for shadow in idle {
             let request = FetchRequest::new(kind.clone(), shadow.entity_id.clone());
-            let state = self.context.observe(self.context.transport.fetch(request).await?);
+            let state = self
+                .context
+                .observe(self.context.transport.fetch(request).await?);
             let mut tx = self.context.store.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
             entity.fetched_idle(&state, &self.context.rules(table));
-            self.context.save(&mut *tx, &mut entity, cursor.generation).await?;
+            self.context
+                .save(&mut *tx, &mut entity, cursor.generation)
+                .await?;
             tx.commit().await?;
         }
         Ok(())

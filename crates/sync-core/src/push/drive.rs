@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use super::{Key, PushPhase};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
+use crate::id::Kind;
 use crate::outbox::{Entity, FetchWhy, Flow, Found, Next};
-use crate::store::TxMode;
+use crate::store::{StoreError, StoreTx, TxMode};
 use crate::time::Timestamp;
 use crate::transport::{FetchRequest, PushOp};
 use crate::version::ServerState;
@@ -79,7 +80,7 @@ impl PushPhase<'_> {
                     plan.sends.push((key.clone(), *op));
                 }
             }
-            let generation = self.generation(&mut *tx, kind).await?;
+            let generation = generation(&mut *tx, kind).await?;
             context.save(&mut *tx, &mut entity, generation).await?;
             events.append(&mut entity.effects.events);
         }
@@ -89,15 +90,6 @@ impl PushPhase<'_> {
             self.ask(key, *conflict);
         }
         Ok(plan)
-    }
-
-    /// Which generation of full pulls a row belongs to that is written now.
-    pub(super) async fn generation(
-        &self,
-        tx: &mut dyn crate::store::StoreTx,
-        kind: &crate::id::Kind,
-    ) -> Result<u32, SyncError> {
-        Ok(tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation))
     }
 
     /// Fetches the server's record of an entity and judges its head by it. `true`: look again.
@@ -114,14 +106,19 @@ impl PushPhase<'_> {
                 self.context.observe(answer)
             }
             Err(error) => {
-                self.request_failed(std::slice::from_ref(key), &error, true).await?;
+                self.request_failed(std::slice::from_ref(key), &error, true)
+                    .await?;
                 return Ok(false);
             }
         };
-        if state == ServerState::gone() && !self.pulled.contains(&key.0) && why != FetchWhy::Unchecked
+        if state == ServerState::gone()
+            && !self.pulled.contains(&key.0)
+            && why != FetchWhy::Unchecked
         {
-            let message = "404 for a kind that was never pulled from this server: check its address";
-            self.with_entity(key, |entity, _, _| entity.protocol_error(message)).await?;
+            let message =
+                "404 for a kind that was never pulled from this server: check its address";
+            self.with_entity(key, |entity, _, _| entity.protocol_error(message))
+                .await?;
             return Ok(false);
         }
         let flow = self
@@ -147,18 +144,14 @@ impl PushPhase<'_> {
     pub(super) async fn with_entity(
         &mut self,
         key: &Key,
-        change: impl FnOnce(
-            &mut Entity,
-            &mut crate::outbox::Attempt,
-            &crate::outbox::Rules<'_>,
-        ) -> Flow,
+        change: impl FnOnce(&mut Entity, &mut crate::outbox::Attempt, &crate::outbox::Rules<'_>) -> Flow,
     ) -> Result<Flow, SyncError> {
         let context = self.context;
         let rules = context.rules(context.table(&key.0)?);
         let mut tx = context.store.begin(TxMode::Write).await?;
         let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
         let flow = change(&mut entity, self.attempt(key), &rules);
-        let generation = self.generation(&mut *tx, &key.0).await?;
+        let generation = generation(&mut *tx, &key.0).await?;
         context.save(&mut *tx, &mut entity, generation).await?;
         tx.commit().await?;
         let events: Vec<SyncEvent> = std::mem::take(&mut entity.effects.events);
@@ -182,7 +175,9 @@ impl PushPhase<'_> {
     pub(super) async fn fetch_unconfirmed(&mut self) -> Result<(), SyncError> {
         for kind in self.kinds.clone() {
             let mut tx = self.context.store.begin(TxMode::Read).await?;
-            let idle = tx.idle_shadows(&kind, self.context.config.page_size).await?;
+            let idle = tx
+                .idle_shadows(&kind, self.context.config.page_size)
+                .await?;
             drop(tx);
             for shadow in idle.into_iter().filter(|shadow| shadow.parked.is_some()) {
                 self.confirm(&(kind.clone(), shadow.entity_id)).await?;
@@ -210,4 +205,9 @@ impl PushPhase<'_> {
         }
         Ok(())
     }
+}
+
+/// Which generation of full pulls a row belongs to that is written now.
+pub(super) async fn generation(tx: &mut dyn StoreTx, kind: &Kind) -> Result<u32, StoreError> {
+    Ok(tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation))
 }

@@ -94,8 +94,15 @@ impl<'a> PushPhase<'a> {
                 self.pulled.insert(kind.clone());
             }
         }
-        let all = OpQuery { kinds: Some(self.kinds.clone()), ..OpQuery::default() };
-        let deferred = OpQuery { status: Some(OpStatus::Deferred), heads_only: true, ..all };
+        let all = OpQuery {
+            kinds: Some(self.kinds.clone()),
+            ..OpQuery::default()
+        };
+        let deferred = OpQuery {
+            status: Some(OpStatus::Deferred),
+            heads_only: true,
+            ..all
+        };
         let now = self.context.env.now().unix_millis();
         for op in tx.ops(&deferred).await? {
             let entry = tx.conflicts(Some(&op.op_id)).await?.pop();
@@ -116,7 +123,7 @@ impl<'a> PushPhase<'a> {
     }
 
     /// The next heads in order, healthy ones or those in trouble.
-    async fn claim(&self, in_trouble: bool, after: Option<i64>) -> Result<Vec<Op>, SyncError> {
+    async fn claim(&mut self, in_trouble: bool, after: Option<i64>) -> Result<Vec<Op>, SyncError> {
         let longest = self.context.config.backoff_max.as_millis();
         let query = OpQuery {
             kinds: Some(self.kinds.clone()),
@@ -162,8 +169,12 @@ impl<'a> PushPhase<'a> {
             PhaseEnd::AuthRequired => self.context.events.emit(SyncEvent::AuthRequired),
             PhaseEnd::Offline { reason, .. } | PhaseEnd::Failed { reason } => {
                 let (error, will_retry) = (reason.clone(), true);
-                let event =
-                    SyncEvent::SyncError { phase: SyncPhase::Push, kind: None, error, will_retry };
+                let event = SyncEvent::SyncError {
+                    phase: SyncPhase::Push,
+                    kind: None,
+                    error,
+                    will_retry,
+                };
                 self.context.tell(vec![event], &mut self.stats);
             }
             PhaseEnd::Completed | PhaseEnd::Skipped => {}

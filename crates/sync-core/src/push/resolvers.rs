@@ -31,7 +31,9 @@ pub(crate) struct OpenQuestions {
 
 impl std::fmt::Debug for OpenQuestions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenQuestions").field("ops", &self.ops).finish_non_exhaustive()
+        f.debug_struct("OpenQuestions")
+            .field("ops", &self.ops)
+            .finish_non_exhaustive()
     }
 }
 
@@ -43,13 +45,19 @@ impl OpenQuestions {
     fn ask(&mut self, resolver: Arc<dyn ConflictResolver>, key: Key, conflict: Conflict) {
         self.ops.insert(conflict.op_id.clone());
         self.asked.push(Box::pin(async move {
-            let answer = AssertUnwindSafe(resolver.resolve(&conflict)).catch_unwind().await;
+            let answer = AssertUnwindSafe(resolver.resolve(&conflict))
+                .catch_unwind()
+                .await;
             let said = match answer {
                 Ok(Ok(resolution)) => Ok(resolution),
                 Ok(Err(error)) => Err(format!("the resolver failed: {error}")),
                 Err(_panic) => Err("the resolver panicked".to_owned()),
             };
-            Reply { key, conflict, said }
+            Reply {
+                key,
+                conflict,
+                said,
+            }
         }));
     }
 
@@ -68,7 +76,11 @@ impl OpenQuestions {
 impl PushPhase<'_> {
     /// Asks the table's resolver.
     pub(super) fn ask(&mut self, key: Key, conflict: Conflict) {
-        let resolver = self.context.tables.get(&key.0).and_then(|table| table.resolver.clone());
+        let resolver = self
+            .context
+            .tables
+            .get(&key.0)
+            .and_then(|table| table.resolver.clone());
         if let Some(resolver) = resolver
             && !self.questions.is_open(&conflict.op_id)
         {
@@ -105,7 +117,11 @@ impl PushPhase<'_> {
     }
 
     async fn apply(&mut self, reply: Reply) -> Result<Option<Key>, SyncError> {
-        let Reply { key, conflict, said } = reply;
+        let Reply {
+            key,
+            conflict,
+            said,
+        } = reply;
         let flow = self
             .with_entity(&key, |entity, attempt, rules| {
                 attempt.answered = true;

@@ -2,6 +2,7 @@
 
 use futures::stream::{self, StreamExt};
 
+use super::drive::generation;
 use super::{Key, PushPhase, Sent};
 use crate::answer::{AnswerClass, classify, classify_error};
 use crate::error::SyncError;
@@ -25,10 +26,7 @@ enum After {
 
 impl PushPhase<'_> {
     /// Sends what was marked; returns the entities that are to be looked at again.
-    pub(super) async fn send(
-        &mut self,
-        sends: Vec<(Key, PushOp)>,
-    ) -> Result<Vec<Key>, SyncError> {
+    pub(super) async fn send(&mut self, sends: Vec<(Key, PushOp)>) -> Result<Vec<Key>, SyncError> {
         let context = self.context;
         let batches = context.transport.capabilities().max_batch > 1;
         let forced_too = context.features().force();
@@ -49,7 +47,10 @@ impl PushPhase<'_> {
             let (keys, ops): (Vec<Key>, Vec<PushOp>) = ops.into_iter().unzip();
             let sent: Vec<Sent> = ops
                 .iter()
-                .map(|op| Sent { op_id: op.op_id.clone(), key: op.key.clone() })
+                .map(|op| Sent {
+                    op_id: op.op_id.clone(),
+                    key: op.key.clone(),
+                })
                 .collect();
             let answer = context.transport.push(PushRequest::new(ops)).await;
             (keys, sent, answer.map(|answer| context.observe(answer)))
@@ -78,8 +79,10 @@ impl PushPhase<'_> {
         results: Vec<PushResult>,
     ) -> Result<Vec<Key>, SyncError> {
         let context = self.context;
-        let mut results: std::collections::BTreeMap<String, PushOutcome> =
-            results.into_iter().map(|result| (result.key, result.outcome)).collect();
+        let mut results: std::collections::BTreeMap<String, PushOutcome> = results
+            .into_iter()
+            .map(|result| (result.key, result.outcome))
+            .collect();
         let mut afters = Vec::with_capacity(keys.len());
         let mut events = Vec::new();
         let before = self.stats;
@@ -87,11 +90,13 @@ impl PushPhase<'_> {
         for (key, sent) in keys.into_iter().zip(sent) {
             let rules = context.rules(context.table(&key.0)?);
             let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
-            let outcome = results.remove(&sent.key).unwrap_or_else(|| PushOutcome::Trouble {
-                message: "the answer has no result for this operation".to_owned(),
-            });
+            let outcome = results
+                .remove(&sent.key)
+                .unwrap_or_else(|| PushOutcome::Trouble {
+                    message: "the answer has no result for this operation".to_owned(),
+                });
             let after = self.settle_one(&key, &mut entity, sent, outcome, &rules);
-            let generation = self.generation(&mut *tx, &key.0).await?;
+            let generation = generation(&mut *tx, &key.0).await?;
             context.save(&mut *tx, &mut entity, generation).await?;
             events.append(&mut entity.effects.events);
             afters.push((key, after));
@@ -158,7 +163,10 @@ impl PushPhase<'_> {
         self.troubled_in_a_row += 1;
         if self.troubled_in_a_row >= TROUBLED_ENTITIES && self.end.is_none() {
             let reason = "several operations in a row got no usable answer".to_owned();
-            self.stop(PhaseEnd::Offline { reason, retry_after: None });
+            self.stop(PhaseEnd::Offline {
+                reason,
+                retry_after: None,
+            });
         }
     }
 
@@ -224,9 +232,13 @@ impl PushPhase<'_> {
         }
         match class {
             AnswerClass::Environment => {
-                let retry_after =
-                    error.retry_after().map(|wait| wait.min(self.context.config.retry_after_max));
-                self.stop(PhaseEnd::Offline { reason: message, retry_after });
+                let retry_after = error
+                    .retry_after()
+                    .map(|wait| wait.min(self.context.config.retry_after_max));
+                self.stop(PhaseEnd::Offline {
+                    reason: message,
+                    retry_after,
+                });
             }
             AnswerClass::Auth => self.stop(PhaseEnd::AuthRequired),
             _ => {}
@@ -249,7 +261,13 @@ fn act(
             count_round(attempt, class == AnswerClass::Gone);
             entity.accepted(state, rules)
         }
-        (_, PushOutcome::Conflict { state: Some(state), time }) => {
+        (
+            _,
+            PushOutcome::Conflict {
+                state: Some(state),
+                time,
+            },
+        ) => {
             count_round(attempt, true);
             let flow = entity.conflict(Found::answered(state.clone(), time.clone()), rules);
             if flow == Flow::Again {
@@ -272,9 +290,18 @@ fn act(
         }
         (_, PushOutcome::Trouble { message }) => entity.trouble(&message, rules),
         (_, PushOutcome::Protocol { message }) => entity.protocol_error(&message),
-        (_, PushOutcome::Unavailable { status, retry_after }) => {
+        (
+            _,
+            PushOutcome::Unavailable {
+                status,
+                retry_after,
+            },
+        ) => {
             let reason = format!("the server answered {status}");
-            return After::End(PhaseEnd::Offline { reason, retry_after });
+            return After::End(PhaseEnd::Offline {
+                reason,
+                retry_after,
+            });
         }
         (_, PushOutcome::Unauthorized) => {
             entity.answered_negatively(before);

@@ -38,29 +38,36 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Behavior
     /// Idempotent, and safe when several processes do it at once. Never alters a user's table.
+    /// Kinds of an earlier call stay registered; of a kind given again the newest schema holds.
+    /// After an error the earlier registrations stand.
     ///
     /// # Errors
     /// [`StoreErrorKind::Schema`] names every difference between `tables` and the database in one
-    /// message; [`StoreErrorKind::Open`] if the library's tables cannot be made or are newer than
+    /// message, a kind given twice and a table without a synced column for its id included; [`StoreErrorKind::Open`] if the library's tables cannot be made or are newer than
     /// this version understands.
     async fn prepare(&self, tables: &[TableSchema]) -> Result<(), StoreError>;
 
     /// Begins a transaction.
     ///
     /// # Behavior
-    /// Dropping it without [`StoreTx::commit`] rolls everything back. A reading transaction sees
-    /// one consistent state; a writing one sees its own changes.
+    /// Dropping it without [`StoreTx::commit`] rolls everything back, also when the future of one
+    /// of its methods is dropped with it. A reading transaction sees one consistent state, at the
+    /// latest from its first read on; a writing one sees its own changes. Writing in
+    /// [`TxMode::Read`] is [`StoreErrorKind::ReadOnly`].
     ///
     /// # Concurrency
-    /// Writing transactions run one after another: `begin` waits its turn (without blocking the
-    /// runtime thread) and never fails merely because somebody else writes. Readers do not wait
-    /// for writers.
+    /// Writing transactions run one after another, in the order in which `begin` was first polled:
+    /// it waits its turn (without blocking the runtime thread) and never fails merely because
+    /// somebody else writes; dropping its future gives the turn up. Readers do not wait for
+    /// writers, nor writers for readers.
     ///
     /// # Errors
     /// [`StoreErrorKind::Busy`] if another program kept the database locked too long.
     async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError>;
 
-    /// Which kinds changed, told after each commit that was made through this store.
+    /// Which kinds changed, told after each commit that was made through this store. A listener
+    /// that hears of a commit sees it in the transactions that it begins from then on; one that
+    /// does not listen holds nobody up.
     fn changes(&self) -> ChangeStream;
 }
 
@@ -68,32 +75,48 @@ pub trait Store: Debug + Send + Sync + 'static {
 ///
 /// # Contract for every method
 /// Unknown ids are no error and yield nothing; an empty set does nothing; results come in the
-/// order of the ids asked for, or of `seq` for operations. After an error the transaction may only
-/// be dropped.
+/// order of the ids asked for, each id once, or of `seq` for operations. "In order of id" or key is
+/// the order of Rust's strings (by bytes). Of what is written twice in one call the last wins.
+/// After an error the transaction may only be dropped.
+///
+/// # Errors
+/// The methods for the user's rows fail with [`StoreErrorKind::UnknownKind`] for a kind that was
+/// not given to [`Store::prepare`]. Outbox and bookkeeping take any kind: what is queued for a kind
+/// that an update of the app no longer registers stays, and is listed.
 #[async_trait]
 pub trait StoreTx: Send {
     // -- the user's rows ------------------------------------------------------------------------
 
-    /// The rows as records, local-only columns left out, fields without a column included.
+    /// The rows as records, local-only columns left out, fields without a column included exactly
+    /// as they were put. A synced field that was absent may come back as null.
     async fn get(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError>;
 
-    /// Inserts or updates rows: the columns of the synced fields, an absent field being null.
-    /// Local-only columns are written only where the record has their field.
+    /// Inserts or updates rows: the columns of the synced fields, an absent field being null, and
+    /// the fields without a column, whose absence removes them. Local-only columns are written only
+    /// where a [`RowOrigin::Local`] record has their field; [`RowOrigin::Server`] never touches
+    /// them, whatever its record says.
     ///
     /// # Behavior
     /// The version of [`RowOrigin::Server`] is what [`StoreTx::versions`] returns for the row from
-    /// then on; [`RowOrigin::Local`] leaves what is known as it is. A row
-    /// that the table refuses (type, constraint) is reported and leaves no trace, the others are
-    /// written. Never deletes and re-inserts, so that no cascade fires. Of a doubled id the last
-    /// wins.
+    /// then on, exactly as given: an unknown one or one without a tag replaces a better one too.
+    /// Its generation never lowers the one that is noted. [`RowOrigin::Local`] leaves what is known
+    /// as it is. A row that the table refuses (no usable id in the schema's id field, type,
+    /// constraint) is reported in order of its place and leaves no trace, its version included; the
+    /// others are written. A value is kept exactly or refused, never cut or rounded. Never deletes
+    /// and re-inserts, so that no cascade fires. Of a doubled id the last wins and counts once.
     async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError>;
 
-    /// Inserts a row that must not exist yet: `false` if a row with this id is there.
+    /// Inserts a row of the user's ([`RowOrigin::Local`]) that must not exist yet: `false`, and
+    /// nothing done, if a row with this id is there.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Constraint`] if the table refuses the row.
     async fn insert(&mut self, kind: &Kind, record: &Record) -> Result<bool, StoreError>;
 
-    /// Removes rows. With a [`Removal::tombstone`] its version stays known although the row is
-    /// gone; without one the version is forgotten too. A removal that the table refuses (a
-    /// foreign key) is reported.
+    /// Removes rows, with everything that is kept beside them. With a [`Removal::tombstone`] its
+    /// version stays known although the row is gone, also where there was no row; without one the
+    /// version is forgotten too. [`PutReport::written`] counts the rows that were there. A removal
+    /// that the table refuses (a foreign key) is reported.
     async fn remove(&mut self, kind: &Kind, rows: &[Removal]) -> Result<PutReport, StoreError>;
 
     /// The versions that the server last gave these entities, removed ones included. An entry
@@ -104,7 +127,8 @@ pub trait StoreTx: Send {
         ids: &[EntityId],
     ) -> Result<Vec<(EntityId, Option<Version>)>, StoreError>;
 
-    /// Notes that a full pull of this generation saw these entities.
+    /// Notes that a full pull of this generation saw these entities; ids that the server never
+    /// wrote are passed over. A mark of an earlier generation does not undo a later one.
     async fn mark_seen(
         &mut self,
         kind: &Kind,
@@ -113,7 +137,8 @@ pub trait StoreTx: Send {
     ) -> Result<(), StoreError>;
 
     /// Rows that the server once wrote, that are still there, have no operation and were neither
-    /// written nor seen in this generation; in order of id, after `after`, at most `limit`.
+    /// written nor seen in this generation or a later one; in order of id, after `after`, at most
+    /// `limit`.
     async fn unseen(
         &mut self,
         kind: &Kind,
@@ -125,13 +150,14 @@ pub trait StoreTx: Send {
     /// How many rows of this kind the server once wrote and are still there.
     async fn count_synced(&mut self, kind: &Kind) -> Result<u64, StoreError>;
 
-    /// Forgets tombstone versions of removed rows older than this stamp.
+    /// Forgets tombstone versions of removed rows older than this stamp; returns how many.
     async fn forget_tombstones(&mut self, kind: &Kind, before: &Version)
     -> Result<u64, StoreError>;
 
     // -- outbox ---------------------------------------------------------------------------------
 
-    /// Appends operations in this order; returns their places, growing and never used again.
+    /// Appends operations in this order, whatever their `seq` says; returns their places, growing
+    /// and never used again, not even after the operation with the greatest place is gone.
     /// An operation id that exists already is [`StoreErrorKind::Constraint`].
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError>;
 
@@ -144,7 +170,8 @@ pub trait StoreTx: Send {
     /// The greatest place given so far; 0 if none was.
     async fn last_seq(&mut self) -> Result<i64, StoreError>;
 
-    /// Replaces operations, found by `op_id`; their place stays.
+    /// Replaces operations, found by `op_id`; their place stays, whatever their `seq` says.
+    /// One that is not there is not added.
     async fn update_ops(&mut self, ops: &[Op]) -> Result<(), StoreError>;
 
     /// Removes operations.
@@ -163,8 +190,8 @@ pub trait StoreTx: Send {
     async fn pending(&mut self, kind: &Kind, ids: &[EntityId])
     -> Result<Vec<EntityId>, StoreError>;
 
-    /// Entities of this kind that have a shadow but no operation, at most `limit`: acknowledged
-    /// without a record, to be fetched.
+    /// Entities of this kind that have a shadow but no operation, in order of id, at most `limit`:
+    /// acknowledged without a record, to be fetched.
     async fn idle_shadows(&mut self, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError>;
 
     // -- bookkeeping ----------------------------------------------------------------------------
@@ -179,7 +206,8 @@ pub trait StoreTx: Send {
         cursor: Option<&CursorState>,
     ) -> Result<(), StoreError>;
 
-    /// Open conflicts, oldest first; of one operation if it is given.
+    /// Open conflicts, oldest first by `detected_at`, then in order of operation id; of one
+    /// operation if it is given.
     async fn conflicts(&mut self, op: Option<&OpId>) -> Result<Vec<ConflictEntry>, StoreError>;
 
     /// Stores open conflicts, one per operation.
@@ -188,7 +216,8 @@ pub trait StoreTx: Send {
     /// Removes open conflicts.
     async fn delete_conflicts(&mut self, ops: &[OpId]) -> Result<(), StoreError>;
 
-    /// Quarantined rows of a kind, oldest first, after `after` (a [`QuarantineEntry::key`]).
+    /// Quarantined rows of a kind in order of [`QuarantineEntry::key`], after the key `after`, at
+    /// most `limit`. Entries may come and go between pages: the place is the key itself.
     async fn quarantined(
         &mut self,
         kind: &Kind,
@@ -209,5 +238,6 @@ pub trait StoreTx: Send {
     async fn put_meta(&mut self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
 
     /// Makes everything durable as the transaction's mode promises, then tells [`Store::changes`].
+    /// Of a reading transaction it only ends it.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

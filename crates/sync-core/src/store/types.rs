@@ -106,11 +106,12 @@ pub struct OpQuery {
     pub entities: Option<(Kind, Vec<EntityId>)>,
     /// With this id.
     pub op_id: Option<OpId>,
-    /// Only the oldest operation of each entity.
+    /// Only the oldest operation of each entity: the oldest of all, so that an entity whose oldest
+    /// one fails another condition yields nothing.
     pub heads_only: bool,
     /// With this status.
     pub status: Option<OpStatus>,
-    /// In trouble (a `try_count` or `trouble_count` above 0), or healthy.
+    /// In trouble (a `try_count` or `trouble_count` above 0), or healthy if `false`.
     pub in_trouble: Option<bool>,
     /// Due at this time of the device: not held back, or only until then, or by more than
     /// `longest_delay`, which a clock that jumped must have caused. Unix milliseconds.

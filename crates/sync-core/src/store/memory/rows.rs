@@ -1,0 +1,207 @@
+//! The user's rows and what is known of their versions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::accept;
+use crate::id::EntityId;
+use crate::record::Record;
+use crate::schema::TableSchema;
+use crate::store::{PutReport, Rejected, Removal, RowOrigin, RowWrite, StoreError, StoreErrorKind};
+use crate::version::Version;
+
+/// One user's table and, beside it, what the server said about its rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Table {
+    /// Whole rows, local-only fields included.
+    rows: BTreeMap<EntityId, Arc<Record>>,
+    known: BTreeMap<EntityId, Arc<Known>>,
+}
+
+/// What the server last said about an entity.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    version: Option<Version>,
+    generation: u32,
+    /// Was the row removed with this version?
+    removed: bool,
+}
+
+impl Table {
+    pub(super) fn all(&self) -> Vec<Record> {
+        self.rows.values().map(|row| Record::clone(row)).collect()
+    }
+
+    pub(super) fn get(&self, schema: &TableSchema, ids: &[EntityId]) -> Vec<Record> {
+        distinct(ids)
+            .filter_map(|id| self.rows.get(id))
+            .map(|row| without_local_only(schema, row))
+            .collect()
+    }
+
+    pub(super) fn put(&mut self, schema: &TableSchema, writes: &[RowWrite]) -> PutReport {
+        let mut report = PutReport::default();
+        let mut last = BTreeMap::new();
+        for (index, write) in writes.iter().enumerate() {
+            match accept::id_of(schema, &write.record) {
+                Ok(id) => drop(last.insert(id, (index, write))),
+                Err(reason) => report.rejected.push(Rejected { index, reason }),
+            }
+        }
+        for (id, (index, write)) in last {
+            let from_server = matches!(write.origin, RowOrigin::Server { .. });
+            if let Some(reason) = accept::refusal(schema, &write.record, from_server) {
+                report.rejected.push(Rejected { index, reason });
+                continue;
+            }
+            self.write_row(schema, id.clone(), &write.record, from_server);
+            if let RowOrigin::Server {
+                version,
+                generation,
+            } = &write.origin
+            {
+                self.note(id, version.clone(), *generation, false);
+            }
+            report.written += 1;
+        }
+        report.rejected.sort_by_key(|rejected| rejected.index);
+        report
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        schema: &TableSchema,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        let refused = |reason| StoreError::new(StoreErrorKind::Constraint, reason);
+        let id = accept::id_of(schema, record).map_err(refused)?;
+        if self.rows.contains_key(&id) {
+            return Ok(false);
+        }
+        if let Some(reason) = accept::refusal(schema, record, false) {
+            return Err(refused(reason));
+        }
+        self.write_row(schema, id, record, false);
+        Ok(true)
+    }
+
+    /// The record takes the row's place, except for local-only fields that it does not bring or
+    /// may not write.
+    fn write_row(
+        &mut self,
+        schema: &TableSchema,
+        id: EntityId,
+        record: &Record,
+        from_server: bool,
+    ) {
+        let mut row = if from_server {
+            without_local_only(schema, record)
+        } else {
+            record.clone()
+        };
+        if let Some(old) = self.rows.get(&id) {
+            for column in schema.columns.iter().filter(|column| column.local_only) {
+                let kept = old.get(&column.field);
+                if let (Some(value), None) = (kept, row.get(&column.field)) {
+                    row.fields_mut().insert(column.field.clone(), value.clone());
+                }
+            }
+        }
+        self.rows.insert(id, Arc::new(row));
+    }
+
+    fn note(&mut self, id: EntityId, version: Option<Version>, generation: u32, removed: bool) {
+        let before = self.known.get(&id).map_or(0, |known| known.generation);
+        let known = Known {
+            version,
+            generation: generation.max(before),
+            removed,
+        };
+        self.known.insert(id, Arc::new(known));
+    }
+
+    pub(super) fn remove(&mut self, removals: &[Removal]) -> PutReport {
+        let mut report = PutReport::default();
+        for removal in removals {
+            if self.rows.remove(&removal.id).is_some() {
+                report.written += 1;
+            }
+            match &removal.tombstone {
+                Some(version) => self.note(removal.id.clone(), Some(version.clone()), 0, true),
+                None => drop(self.known.remove(&removal.id)),
+            }
+        }
+        report
+    }
+
+    pub(super) fn versions(&self, ids: &[EntityId]) -> Vec<(EntityId, Option<Version>)> {
+        distinct(ids)
+            .filter_map(|id| Some((id.clone(), self.known.get(id)?.version.clone())))
+            .collect()
+    }
+
+    pub(super) fn mark_seen(&mut self, generation: u32, ids: &[EntityId]) {
+        for id in ids {
+            if let Some(known) = self.known.get_mut(id).filter(|k| k.generation < generation) {
+                Arc::make_mut(known).generation = generation;
+            }
+        }
+    }
+
+    pub(super) fn unseen(
+        &self,
+        generation: u32,
+        after: Option<&EntityId>,
+        limit: u32,
+        has_op: impl Fn(&EntityId) -> bool,
+    ) -> Vec<EntityId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.known
+            .range::<EntityId, _>((from, Bound::Unbounded))
+            .filter(|(id, known)| known.generation < generation && self.is_synced(id, known))
+            .map(|(id, _)| id)
+            .filter(|id| !has_op(id))
+            .take(limit as usize)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn count_synced(&self) -> u64 {
+        let synced = self
+            .known
+            .iter()
+            .filter(|(id, known)| self.is_synced(id, known));
+        synced.count() as u64
+    }
+
+    fn is_synced(&self, id: &EntityId, known: &Known) -> bool {
+        !known.removed && self.rows.contains_key(id)
+    }
+
+    pub(super) fn forget_tombstones(&mut self, before: &Version) -> u64 {
+        let count = self.known.len();
+        self.known.retain(|id, known| {
+            let older = known
+                .version
+                .as_ref()
+                .is_some_and(|version| before.is_newer_than(version));
+            !(known.removed && older) || self.rows.contains_key(id)
+        });
+        (count - self.known.len()) as u64
+    }
+}
+
+fn without_local_only(schema: &TableSchema, row: &Record) -> Record {
+    let mut record = row.clone();
+    for column in schema.columns.iter().filter(|column| column.local_only) {
+        record.fields_mut().remove(&column.field);
+    }
+    record
+}
+
+/// The ids of a set in the order asked for, each once.
+pub(super) fn distinct(ids: &[EntityId]) -> impl Iterator<Item = &EntityId> {
+    let mut seen = BTreeSet::new();
+    ids.iter().filter(move |id| seen.insert(*id))
+}
