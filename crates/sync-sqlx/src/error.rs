@@ -1,0 +1,104 @@
+//! Errors of the drivers, told in the words of the seam.
+
+use sync_core::store::{StoreError, StoreErrorKind};
+
+/// SQLite's primary result codes that mean something to a caller.
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READONLY: i32 = 8;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const CANTOPEN: i32 = 14;
+const TOOBIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
+const NOTADB: i32 = 26;
+
+/// Says what was being done when a driver failed.
+pub(crate) trait Context<T> {
+    /// `what` completes the sentence "cannot …".
+    fn context(self, what: &str) -> Result<T, StoreError>;
+}
+
+impl<T> Context<T> for Result<T, rusqlite::Error> {
+    fn context(self, what: &str) -> Result<T, StoreError> {
+        self.map_err(|error| {
+            let kind = kind_of(code_of_rusqlite(&error));
+            StoreError::new(kind, sentence(what, &error, kind)).with_source(error)
+        })
+    }
+}
+
+impl<T> Context<T> for Result<T, sqlx::Error> {
+    fn context(self, what: &str) -> Result<T, StoreError> {
+        self.map_err(|error| {
+            let kind = kind_of(code_of_sqlx(&error));
+            StoreError::new(kind, sentence(what, &error, kind)).with_source(error)
+        })
+    }
+}
+
+fn sentence(what: &str, error: &dyn std::error::Error, kind: StoreErrorKind) -> String {
+    let advice = match kind {
+        StoreErrorKind::Busy => "; try again when the other program is done",
+        StoreErrorKind::Full => "; free some space",
+        StoreErrorKind::ReadOnly => {
+            "; begin a writing transaction, on a file that this program may write"
+        }
+        StoreErrorKind::Corrupt => "; restore the file from a backup",
+        StoreErrorKind::Open => "; check that the folder exists and may be written",
+        _ => "",
+    };
+    format!("cannot {what}: {error}{advice}")
+}
+
+fn kind_of(code: Option<i32>) -> StoreErrorKind {
+    match code {
+        Some(BUSY | LOCKED) => StoreErrorKind::Busy,
+        Some(FULL) => StoreErrorKind::Full,
+        Some(READONLY) => StoreErrorKind::ReadOnly,
+        Some(CORRUPT | NOTADB) => StoreErrorKind::Corrupt,
+        Some(CONSTRAINT | MISMATCH) => StoreErrorKind::Constraint,
+        Some(CANTOPEN) => StoreErrorKind::Open,
+        _ => StoreErrorKind::Other,
+    }
+}
+
+fn code_of_rusqlite(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code & 0xff)
+}
+
+fn code_of_sqlx(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
+/// Is somebody else in the way, so that trying again makes sense?
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(code_of_rusqlite(error), Some(BUSY | LOCKED))
+}
+
+/// The same question about an error of `sqlx`.
+pub(crate) fn is_sqlx_busy(error: &sqlx::Error) -> bool {
+    matches!(code_of_sqlx(error), Some(BUSY | LOCKED))
+}
+
+/// Why the table refused a row, if that is what the error says.
+pub(crate) fn refusal(error: &rusqlite::Error) -> Option<String> {
+    match code_of_rusqlite(error) {
+        Some(CONSTRAINT | MISMATCH | TOOBIG) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+/// Something in the library's own tables is not what it should be.
+pub(crate) fn corrupt(
+    what: &str,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Corrupt,
+        format!("cannot read {what}: its content is not what this library wrote; restore the file from a backup"),
+    )
+    .with_source(error)
+}

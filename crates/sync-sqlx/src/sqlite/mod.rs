@@ -1,0 +1,316 @@
+//! SQLite.
+
+mod check;
+mod handle;
+mod migrate;
+mod open;
+mod options;
+mod readers;
+mod table;
+mod tx;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{Sqlite, Transaction};
+use sync_core::TableSchema;
+use sync_core::store::{ChangeHub, ChangeStream, Store, StoreError, StoreTx, TxMode};
+use tokio::sync::Mutex;
+
+pub use options::{SqliteStoreBuilder, Synchronous};
+pub use tx::SqliteTx;
+
+use crate::error::Context;
+use handle::{Borrowed, Owned};
+use options::Source;
+use readers::Readers;
+use table::Tables;
+use tx::{Link, Work};
+use writer::{Patience, Turn, Writer};
+
+/// A SQLite database with the user's tables and the library's. Cheap to clone; clones share it.
+///
+/// The file is in WAL mode: readers and the writer work side by side. The store writes on one
+/// connection of its own, one transaction at a time; [`SqliteStore::pool`] is for the app.
+///
+/// Points in time lie in the table as RFC 3339 text exactly as the server wrote them; one that the
+/// server wrote as a number lies there as the text of the same instant, while `sync_versions` keeps
+/// the number. Booleans are 1 and 0, JSON values are JSON text, bytes are BLOBs.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    writer: Arc<Mutex<Writer>>,
+    readers: Arc<Readers>,
+    pool: SqlitePool,
+    own_pool: bool,
+    patience: Patience,
+    tables: RwLock<Arc<Tables>>,
+    hub: ChangeHub,
+}
+
+/// What a store is made of.
+struct Parts {
+    path: PathBuf,
+    writer: Owned,
+    reading: SqliteConnectOptions,
+    readers: u32,
+    pool: SqlitePool,
+    own_pool: bool,
+    patience: Patience,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens a file with the default options; creates it if it does not exist.
+    ///
+    /// # Errors
+    /// See [`SqliteStoreBuilder::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::builder(path).open().await
+    }
+
+    /// Opens a fresh database in memory, gone with the store. There, readers and writers wait for
+    /// each other, so do not begin a transaction while the same task holds another.
+    ///
+    /// # Errors
+    /// See [`SqliteStoreBuilder::open`].
+    pub async fn open_in_memory() -> Result<Self, StoreError> {
+        SqliteStoreBuilder::new(Source::Memory).open().await
+    }
+
+    /// Options for a store in this file.
+    #[must_use]
+    pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
+        SqliteStoreBuilder::new(Source::File(path.as_ref().to_owned()))
+    }
+
+    /// A store on the database of the app's own pool, with the options of the pool (extensions,
+    /// collations, key). It opens connections of its own and holds none of the pool's, so that the
+    /// pool can be closed at any time; [`SqliteStore::pool`] is the app's.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
+    ///
+    /// let options = SqliteConnectOptions::new()
+    ///     .filename("app.db")
+    ///     .create_if_missing(true)
+    ///     .journal_mode(SqliteJournalMode::Wal);
+    /// let pool = SqlitePool::connect_with(options).await?;
+    /// let store = sync_sqlx::SqliteStore::from_pool(&pool).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`SqliteStoreBuilder::open`].
+    pub async fn from_pool(pool: &SqlitePool) -> Result<Self, StoreError> {
+        SqliteStoreBuilder::new(Source::Pool(pool.clone()))
+            .open()
+            .await
+    }
+
+    fn assemble(parts: Parts) -> Result<Self, StoreError> {
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: parts.path,
+                writer: Arc::new(Mutex::new(Writer::new(parts.writer)?)),
+                readers: Arc::new(Readers::new(parts.reading, parts.readers)),
+                pool: parts.pool,
+                own_pool: parts.own_pool,
+                patience: parts.patience,
+                tables: RwLock::default(),
+                hub: ChangeHub::default(),
+            }),
+        })
+    }
+
+    /// A pool for the app's own statements, reading and writing. What is written to a synchronised
+    /// table here is not queued for the server.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.inner.pool
+    }
+
+    /// Begins a writing transaction that the app's own statements and the library share.
+    ///
+    /// ```no_run
+    /// # async fn example(store: sync_sqlx::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut tx = store.begin().await?;
+    /// sqlx::query("UPDATE settings SET theme = 'dark'").execute(tx.connection()?).await?;
+    /// // … and whatever the library writes through `tx` …
+    /// tx.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Busy`](sync_core::StoreErrorKind::Busy) if another program kept the database locked too long.
+    pub async fn begin(&self) -> Result<SqliteTx<'static>, StoreError> {
+        // First the connection, then the turn: whoever holds a connection never waits in vain for
+        // somebody who waits for one.
+        let connection = self
+            .inner
+            .pool
+            .acquire()
+            .await
+            .context("take a connection of the pool")?;
+        let turn = Arc::clone(&self.inner.writer).lock_owned().await;
+        let tx = Transaction::begin(
+            connection,
+            Some(sqlx::SqlSafeStr::into_sql_str("BEGIN IMMEDIATE")),
+        )
+        .await
+        .context("begin a writing transaction")?;
+        Ok(self.transaction(Link::Shared { tx, _turn: turn }))
+    }
+
+    /// Lets the library write in a transaction of the app's own. It has to be a writing one (begun
+    /// with `BEGIN IMMEDIATE`, as `pool.begin_with` does), on the store's database.
+    ///
+    /// The transaction can be used again, and committed, when the returned value is gone; committing
+    /// that one only ends the join. Afterwards call [`SqliteStore::notify`] to tell listeners, or let
+    /// [`SqliteStore::check_other_writers`] find out.
+    ///
+    /// ```no_run
+    /// # async fn example(store: sync_sqlx::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut mine = store.pool().begin_with("BEGIN IMMEDIATE").await?;
+    /// {
+    ///     let mut joined = store.join(&mut mine).await?;
+    ///     // … whatever the library writes through `joined` …
+    /// }
+    /// mine.commit().await?;
+    /// store.notify();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Other`](sync_core::StoreErrorKind::Other) if the connection's thread is gone.
+    pub async fn join<'t>(
+        &self,
+        tx: &'t mut Transaction<'_, Sqlite>,
+    ) -> Result<SqliteTx<'t>, StoreError> {
+        Ok(self.transaction(Link::Joined(Borrowed::take(tx).await?)))
+    }
+
+    /// Tells listeners that any row and any queue may have changed.
+    pub fn notify(&self) {
+        let kinds = self
+            .tables()
+            .keys()
+            .cloned()
+            .collect::<std::collections::BTreeSet<_>>();
+        self.inner.hub.publish(kinds.clone(), kinds);
+    }
+
+    /// Looks whether another connection or program has committed since the last look, and tells
+    /// listeners if so: any row and any queue may have changed then. Costs about a microsecond.
+    ///
+    /// # Errors
+    /// [`Open`](sync_core::StoreErrorKind::Open) once the store is closed.
+    pub async fn check_other_writers(&self) -> Result<bool, StoreError> {
+        let changed = self.inner.writer.lock().await.somebody_else_wrote()?;
+        if changed {
+            self.notify();
+        }
+        Ok(changed)
+    }
+
+    /// Calls [`SqliteStore::check_other_writers`] again and again, until the store is closed. For
+    /// an app to spawn, if other programs write to the same file.
+    pub async fn follow_other_writers(&self, every: Duration) {
+        while self.check_other_writers().await.is_ok() {
+            self.inner.patience.env.sleep(every).await;
+        }
+    }
+
+    /// Waits for running transactions, then closes every connection, so that the file is free. A
+    /// pool that the app gave stays open.
+    ///
+    /// # Errors
+    /// If SQLite cannot close the file.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let writer = self.inner.writer.lock().await.take();
+        self.inner.readers.close().await?;
+        if self.inner.own_pool {
+            self.inner.pool.close().await;
+        }
+        match writer {
+            Some(writer) => writer.close().await,
+            None => Ok(()),
+        }
+    }
+
+    fn tables(&self) -> Arc<Tables> {
+        Arc::clone(
+            &self
+                .inner
+                .tables
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    fn transaction<'t>(&self, link: Link<'t>) -> SqliteTx<'t> {
+        let work = Work::new(self.tables(), self.inner.hub.clone());
+        SqliteTx::new(link, work, self.inner.patience.clone())
+    }
+
+    async fn turn(&self, mode: TxMode) -> Result<Turn, StoreError> {
+        let writer = Arc::clone(&self.inner.writer).lock_owned().await;
+        Turn::begin(writer, mode, &self.inner.patience).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn prepare(&self, tables: &[TableSchema]) -> Result<(), StoreError> {
+        let turn = self.turn(TxMode::Write).await?;
+        migrate::migrate(turn.db()?)?;
+        let prepared = check::check(turn.db()?, tables)?;
+        turn.commit(0, &self.inner.patience).await?;
+
+        let mut known = self
+            .inner
+            .tables
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = Arc::make_mut(&mut known);
+        for table in prepared {
+            known.insert(table.schema.kind.clone(), Arc::new(table));
+        }
+        Ok(())
+    }
+
+    async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        let link = match mode {
+            TxMode::Read => {
+                let readers = Arc::clone(&self.inner.readers);
+                Link::View(readers.begin(&self.inner.patience).await?)
+            }
+            _ => Link::Turn(self.turn(mode).await?),
+        };
+        Ok(Box::new(self.transaction(link)))
+    }
+
+    fn changes(&self) -> ChangeStream {
+        self.inner.hub.subscribe()
+    }
+}

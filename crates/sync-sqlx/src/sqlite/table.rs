@@ -1,0 +1,148 @@
+//! A user's table, made ready: which statement does what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sync_core::store::{StoreError, StoreErrorKind};
+use sync_core::{Column, Kind, TableSchema};
+
+/// The tables that were prepared, by kind.
+pub(crate) type Tables = BTreeMap<Kind, Arc<Table>>;
+
+/// One prepared table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) schema: TableSchema,
+    /// Places of the synced columns in `schema.columns`.
+    pub(crate) synced: Vec<usize>,
+    /// Places of the local-only columns.
+    pub(crate) local: Vec<usize>,
+    /// By place: has the column a default and no room for null, so that an absent field takes it?
+    pub(crate) defaulted: Vec<bool>,
+    /// The place of the id.
+    pub(crate) id: usize,
+    /// Writes a row of the usual shape: all synced columns, no local one.
+    pub(crate) upsert: String,
+    /// Reads a row: ?1 = id, ?2 = kind; the synced columns, then the fields without a column.
+    pub(crate) select: String,
+    /// Removes a row: ?1 = id.
+    pub(crate) delete: String,
+    /// Lists unseen rows: ?1 = kind, ?2 = generation, ?3 = after this id, ?4 = limit.
+    pub(crate) unseen: String,
+    /// Counts rows that the server wrote: ?1 = kind.
+    pub(crate) count_synced: String,
+}
+
+/// What a statement does with a row that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    Update,
+    Nothing,
+}
+
+impl Table {
+    /// Prepares a table that was found to fit.
+    pub(crate) fn new(schema: TableSchema, id: usize, defaulted: Vec<bool>) -> Self {
+        let places = |local: bool| -> Vec<usize> {
+            let columns = schema.columns.iter().enumerate();
+            columns
+                .filter(|(_, column)| column.local_only == local)
+                .map(|(place, _)| place)
+                .collect()
+        };
+        let (synced, local) = (places(false), places(true));
+        let table = quoted(&schema.table);
+        let id_column = schema.columns.get(id).map(column_name).unwrap_or_default();
+        let here =
+            format!("EXISTS (SELECT 1 FROM {table} WHERE {table}.{id_column} = v.entity_id)");
+        let mut this = Self {
+            select: select(&schema, &table, &id_column),
+            delete: format!("DELETE FROM {table} WHERE {id_column} = ?1"),
+            unseen: format!(
+                "SELECT v.entity_id FROM sync_versions v \
+                 WHERE v.kind = ?1 AND v.removed = 0 AND v.generation < ?2 AND v.entity_id > ?3 \
+                 AND {here} AND NOT EXISTS \
+                 (SELECT 1 FROM sync_outbox o WHERE o.kind = ?1 AND o.entity_id = v.entity_id) \
+                 ORDER BY v.entity_id LIMIT ?4"
+            ),
+            count_synced: format!(
+                "SELECT count(*) FROM sync_versions v WHERE v.kind = ?1 AND v.removed = 0 AND {here}"
+            ),
+            upsert: String::new(),
+            schema,
+            synced,
+            local,
+            defaulted,
+            id,
+        };
+        this.upsert = this.write(&this.synced, OnConflict::Update);
+        this
+    }
+
+    /// The statement that writes a row: `given` are the places of the columns that get a value, in
+    /// this order, followed by the column for the rest where the table has one.
+    ///
+    /// A synced column that is not given takes its default, also in a row that is there already:
+    /// `excluded` holds it. A local-only column that is not given is left alone.
+    pub(crate) fn write(&self, given: &[usize], on_conflict: OnConflict) -> String {
+        let name = |place: &usize| self.schema.columns.get(*place).map(column_name);
+        let extra = self.schema.extra_column.as_deref().map(quoted);
+        let mut into: Vec<String> = given.iter().filter_map(name).collect();
+        into.extend(extra.clone());
+        let values: Vec<String> = (1..=into.len()).map(|at| format!("?{at}")).collect();
+
+        let local = given.iter().filter(|place| self.local.contains(place));
+        let kept: Vec<String> = self
+            .synced
+            .iter()
+            .filter(|place| **place != self.id)
+            .chain(local)
+            .filter_map(name)
+            .chain(extra)
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        let action = match on_conflict {
+            OnConflict::Update if !kept.is_empty() => format!("UPDATE SET {}", kept.join(", ")),
+            OnConflict::Update | OnConflict::Nothing => "NOTHING".to_owned(),
+        };
+        format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO {action}",
+            quoted(&self.schema.table),
+            into.join(", "),
+            values.join(", "),
+            name(&self.id).unwrap_or_default(),
+        )
+    }
+}
+
+fn select(schema: &TableSchema, table: &str, id_column: &str) -> String {
+    let mut columns: Vec<String> = schema.synced().map(column_name).collect();
+    columns.push(match &schema.extra_column {
+        Some(extra) => quoted(extra),
+        None => "(SELECT fields FROM sync_extra WHERE kind = ?2 AND entity_id = ?1)".to_owned(),
+    });
+    // The condition names ?2 so that both shapes take the same parameters.
+    format!(
+        "SELECT {} FROM {table} WHERE {id_column} = ?1 AND ?2 IS NOT NULL",
+        columns.join(", ")
+    )
+}
+
+fn column_name(column: &Column) -> String {
+    quoted(&column.name)
+}
+
+/// A name as SQL takes it, whatever characters it has.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The prepared table of a kind.
+pub(crate) fn table_of<'t>(tables: &'t Tables, kind: &Kind) -> Result<&'t Arc<Table>, StoreError> {
+    tables.get(kind).ok_or_else(|| {
+        StoreError::new(
+            StoreErrorKind::UnknownKind,
+            format!("kind `{kind}` is not known here: give its table to `prepare` first"),
+        )
+    })
+}

@@ -1,0 +1,209 @@
+//! Cursors, open conflicts, quarantine and notes: each entry is the JSON of its core type.
+
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use serde::de::DeserializeOwned;
+use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, StoreError};
+use sync_core::{Kind, OpId};
+
+use super::outbox::json;
+use crate::error::{Context, corrupt};
+
+fn one(
+    db: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    what: &str,
+) -> Result<Option<String>, StoreError> {
+    db.prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(parameters, |row| row.get(0)).optional())
+        .context(what)
+}
+
+fn all<T: DeserializeOwned>(
+    db: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    what: &str,
+) -> Result<Vec<T>, StoreError> {
+    let states: Vec<String> = db
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_map(parameters, |row| row.get(0))?.collect())
+        .context(what)?;
+    states.iter().map(|state| parse(state, what)).collect()
+}
+
+fn parse<T: DeserializeOwned>(state: &str, what: &str) -> Result<T, StoreError> {
+    serde_json::from_str(state).map_err(|error| corrupt(what, error))
+}
+
+fn run(db: &Connection, sql: &str, parameters: impl Params, what: &str) -> Result<(), StoreError> {
+    db.prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(parameters))
+        .context(what)?;
+    Ok(())
+}
+
+/// The cursor of a kind.
+pub(crate) fn cursor(db: &Connection, kind: &Kind) -> Result<Option<CursorState>, StoreError> {
+    let sql = "SELECT state FROM sync_cursors WHERE kind = ?1";
+    one(db, sql, [kind.as_str()], "read a cursor")?
+        .map(|state| parse(&state, "a cursor"))
+        .transpose()
+}
+
+/// Moves or forgets a cursor.
+pub(crate) fn put_cursor(
+    db: &Connection,
+    kind: &Kind,
+    cursor: Option<&CursorState>,
+) -> Result<(), StoreError> {
+    match cursor {
+        Some(cursor) => run(
+            db,
+            "INSERT OR REPLACE INTO sync_cursors (kind, state) VALUES (?1, ?2)",
+            [kind.as_str(), &json(cursor)?],
+            "move a cursor",
+        ),
+        None => run(
+            db,
+            "DELETE FROM sync_cursors WHERE kind = ?1",
+            [kind.as_str()],
+            "forget a cursor",
+        ),
+    }
+}
+
+/// Open conflicts, oldest first.
+pub(crate) fn conflicts(
+    db: &Connection,
+    op: Option<&OpId>,
+) -> Result<Vec<ConflictEntry>, StoreError> {
+    let what = "read conflicts";
+    match op {
+        Some(op) => all(
+            db,
+            "SELECT state FROM sync_conflicts WHERE op_id = ?1",
+            [op.as_str()],
+            what,
+        ),
+        None => all(
+            db,
+            "SELECT state FROM sync_conflicts ORDER BY seq",
+            [],
+            what,
+        ),
+    }
+}
+
+/// Stores open conflicts.
+pub(crate) fn put_conflicts(db: &Connection, entries: &[ConflictEntry]) -> Result<(), StoreError> {
+    for entry in entries {
+        run(
+            db,
+            "INSERT INTO sync_conflicts (op_id, kind, entity_id, state) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (op_id) DO UPDATE SET kind = excluded.kind, entity_id = excluded.entity_id, \
+             state = excluded.state",
+            [
+                entry.op_id.as_str(),
+                entry.kind.as_str(),
+                entry.entity_id.as_str(),
+                &json(entry)?,
+            ],
+            "store a conflict",
+        )?;
+    }
+    Ok(())
+}
+
+/// Removes open conflicts.
+pub(crate) fn delete_conflicts(db: &Connection, ops: &[OpId]) -> Result<(), StoreError> {
+    for op in ops {
+        run(
+            db,
+            "DELETE FROM sync_conflicts WHERE op_id = ?1",
+            [op.as_str()],
+            "remove a conflict",
+        )?;
+    }
+    Ok(())
+}
+
+/// Quarantined rows. A replaced entry keeps its place, so that paging through them ends; an `after`
+/// that was released meanwhile starts over.
+pub(crate) fn quarantined(
+    db: &Connection,
+    kind: &Kind,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<QuarantineEntry>, StoreError> {
+    all(
+        db,
+        "SELECT state FROM sync_quarantine WHERE kind = ?1 AND seq > coalesce( \
+         (SELECT seq FROM sync_quarantine WHERE kind = ?1 AND key = ?2), 0) ORDER BY seq LIMIT ?3",
+        params![kind.as_str(), after, limit],
+        "read the quarantine",
+    )
+}
+
+/// Quarantines rows.
+pub(crate) fn put_quarantine(
+    db: &Connection,
+    entries: &[QuarantineEntry],
+) -> Result<(), StoreError> {
+    for entry in entries {
+        run(
+            db,
+            "INSERT INTO sync_quarantine (kind, key, state) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (kind, key) DO UPDATE SET state = excluded.state",
+            [entry.kind.as_str(), &entry.key, &json(entry)?],
+            "quarantine a row",
+        )?;
+    }
+    Ok(())
+}
+
+/// Releases rows from quarantine.
+pub(crate) fn delete_quarantine(
+    db: &Connection,
+    kind: &Kind,
+    keys: &[String],
+) -> Result<(), StoreError> {
+    for key in keys {
+        let sql = "DELETE FROM sync_quarantine WHERE kind = ?1 AND key = ?2";
+        run(
+            db,
+            sql,
+            [kind.as_str(), key],
+            "release a row from quarantine",
+        )?;
+    }
+    Ok(())
+}
+
+/// One note.
+pub(crate) fn meta(db: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    one(
+        db,
+        "SELECT value FROM sync_meta WHERE key = ?1",
+        [key],
+        "read a note",
+    )
+}
+
+/// Sets or removes a note.
+pub(crate) fn put_meta(db: &Connection, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+    match value {
+        Some(value) => run(
+            db,
+            "INSERT OR REPLACE INTO sync_meta (key, value) VALUES (?1, ?2)",
+            [key, value],
+            "write a note",
+        ),
+        None => run(
+            db,
+            "DELETE FROM sync_meta WHERE key = ?1",
+            [key],
+            "remove a note",
+        ),
+    }
+}

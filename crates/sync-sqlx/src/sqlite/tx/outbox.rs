@@ -1,0 +1,273 @@
+//! The queue of operations.
+
+use std::collections::BTreeSet;
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{CachedStatement, Connection, Row, ToSql, params_from_iter};
+use serde::Serialize;
+use serde::de::value::{Error as WordError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use sync_core::store::{OpQuery, StoreError, StoreErrorKind};
+use sync_core::{Change, EntityId, Kind, Op, OpId};
+
+use crate::codec::{stamp_from_text, stamp_text};
+use crate::error::{Context, corrupt};
+
+const INSERT: &str = "INSERT INTO sync_outbox (op_id, kind, entity_id, op, payload, changed, \
+     written_at, verdict, precondition, round, fate, ever_sent, status, try_count, trouble_count, \
+     next_attempt_at, last_error) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+
+const UPDATE: &str = "UPDATE sync_outbox SET kind = ?2, entity_id = ?3, op = ?4, payload = ?5, \
+     changed = ?6, written_at = ?7, verdict = ?8, precondition = ?9, round = ?10, fate = ?11, \
+     ever_sent = ?12, status = ?13, try_count = ?14, trouble_count = ?15, next_attempt_at = ?16, \
+     last_error = ?17 WHERE op_id = ?1";
+
+const COLUMNS: &str = "o.seq, o.op_id, o.kind, o.entity_id, o.op, o.payload, o.changed, \
+     o.written_at, o.verdict, o.precondition, o.round, o.fate, o.ever_sent, o.status, o.try_count, \
+     o.trouble_count, o.next_attempt_at, o.last_error";
+
+/// Appends operations.
+pub(crate) fn append(db: &Connection, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
+    let mut statement = db.prepare_cached(INSERT).context("queue an operation")?;
+    ops.iter()
+        .map(|op| {
+            write(&mut statement, op, "queue an operation")?;
+            Ok(db.last_insert_rowid())
+        })
+        .collect()
+}
+
+/// Replaces operations.
+pub(crate) fn update(db: &Connection, ops: &[Op]) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(UPDATE).context("update an operation")?;
+    for op in ops {
+        write(&mut statement, op, "update an operation")?;
+    }
+    Ok(())
+}
+
+fn write(statement: &mut CachedStatement<'_>, op: &Op, what: &str) -> Result<(), StoreError> {
+    let (word, payload, changed) = match &op.written {
+        Change::Upsert { payload, changed } => {
+            let changed = changed.as_ref().map(json).transpose()?;
+            ("upsert", Some(json(payload)?), changed)
+        }
+        Change::Delete => ("delete", None, None),
+    };
+    let verdict = op.verdict.as_ref().map(json).transpose()?;
+    let precondition = op.precondition.as_ref().map(json).transpose()?;
+    let parameters: [&dyn ToSql; 17] = [
+        &op.op_id.as_str(),
+        &op.kind.as_str(),
+        &op.entity_id.as_str(),
+        &word,
+        &payload,
+        &changed,
+        &stamp_text(&op.written_at),
+        &verdict,
+        &precondition,
+        &op.round,
+        &word_of(&op.fate)?,
+        &op.ever_sent,
+        &word_of(&op.status)?,
+        &op.try_count,
+        &op.trouble_count,
+        &op.next_attempt_at,
+        &op.last_error,
+    ];
+    statement.execute(parameters).context(what)?;
+    Ok(())
+}
+
+/// JSON text of a value.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| {
+        StoreError::new(StoreErrorKind::Other, "cannot write a value as JSON").with_source(error)
+    })
+}
+
+/// The word that serde uses for a value of a plain enum.
+fn word_of<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    json(value).map(|quoted| quoted.trim_matches('"').to_owned())
+}
+
+fn from_word<T: DeserializeOwned>(word: &str) -> Result<T, StoreError> {
+    let word: StrDeserializer<'_, WordError> = word.into_deserializer();
+    T::deserialize(word).map_err(|error| corrupt("an operation", error))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| corrupt("an operation", error))
+}
+
+fn read(row: &Row<'_>) -> Result<Op, StoreError> {
+    let text = |at: usize| -> Result<Option<&str>, StoreError> {
+        let value = row.get_ref(at).context("read an operation")?;
+        value
+            .as_str_or_null()
+            .map_err(|error| corrupt("an operation", error))
+    };
+    let required = |at: usize| text(at).map(Option::unwrap_or_default);
+    let written = match required(4)? {
+        "delete" => Change::Delete,
+        _ => Change::Upsert {
+            payload: from_json(required(5)?)?,
+            changed: text(6)?.map(from_json).transpose()?,
+        },
+    };
+    let what = "read an operation";
+    Ok(Op {
+        seq: row.get(0).context(what)?,
+        op_id: OpId::new(required(1)?).map_err(|error| corrupt("an operation", error))?,
+        kind: Kind::new(required(2)?).map_err(|error| corrupt("an operation", error))?,
+        entity_id: EntityId::new(required(3)?).map_err(|error| corrupt("an operation", error))?,
+        written,
+        written_at: stamp_from_text(required(7)?)
+            .map_err(|error| corrupt("an operation", error))?,
+        verdict: text(8)?.map(from_json).transpose()?,
+        precondition: text(9)?.map(from_json).transpose()?,
+        round: row.get(10).context(what)?,
+        fate: from_word(required(11)?)?,
+        ever_sent: row.get(12).context(what)?,
+        status: from_word(required(13)?)?,
+        try_count: row.get(14).context(what)?,
+        trouble_count: row.get(15).context(what)?,
+        next_attempt_at: row.get(16).context(what)?,
+        last_error: row.get(17).context(what)?,
+    })
+}
+
+/// The operations that match.
+pub(crate) fn query(db: &Connection, query: &OpQuery) -> Result<Vec<Op>, StoreError> {
+    let conditions = Conditions::of(query)?;
+    let mut sql = format!(
+        "SELECT {COLUMNS} FROM sync_outbox o{} ORDER BY o.seq",
+        conditions.clause()
+    );
+    let mut parameters = conditions.parameters;
+    if let Some(limit) = query.limit {
+        parameters.push(Sql::from(limit));
+        sql.push_str(" LIMIT ?");
+    }
+    let mut statement = db.prepare_cached(&sql).context("read operations")?;
+    let mut rows = statement
+        .query(params_from_iter(parameters))
+        .context("read operations")?;
+    let mut ops = Vec::new();
+    while let Some(row) = rows.next().context("read operations")? {
+        ops.push(read(row)?);
+    }
+    Ok(ops)
+}
+
+/// How many operations match.
+pub(crate) fn count(db: &Connection, query: &OpQuery) -> Result<u64, StoreError> {
+    let conditions = Conditions::of(query)?;
+    let sql = format!("SELECT count(*) FROM sync_outbox o{}", conditions.clause());
+    db.prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement.query_row(params_from_iter(conditions.parameters), |row| row.get(0))
+        })
+        .map(i64::unsigned_abs)
+        .context("count operations")
+}
+
+/// The conditions of a query; each text is fixed, so that few statements are ever prepared.
+#[derive(Default)]
+struct Conditions {
+    terms: Vec<&'static str>,
+    parameters: Vec<Sql>,
+}
+
+impl Conditions {
+    fn of(query: &OpQuery) -> Result<Self, StoreError> {
+        let mut this = Self::default();
+        if let Some(kinds) = &query.kinds {
+            this.add("o.kind IN (SELECT value FROM json_each(?))", [json(kinds)?]);
+        }
+        match &query.entities {
+            Some((kind, ids)) if ids.len() == 1 => {
+                this.add("o.kind = ?", [kind.as_str().to_owned()]);
+                this.add(
+                    "o.entity_id = ?",
+                    ids.iter().map(|id| id.as_str().to_owned()),
+                );
+            }
+            Some((kind, ids)) => {
+                this.add("o.kind = ?", [kind.as_str().to_owned()]);
+                this.add(
+                    "o.entity_id IN (SELECT value FROM json_each(?))",
+                    [json(ids)?],
+                );
+            }
+            None => {}
+        }
+        if let Some(op_id) = &query.op_id {
+            this.add("o.op_id = ?", [op_id.as_str().to_owned()]);
+        }
+        if query.heads_only {
+            this.terms.push(
+                "NOT EXISTS (SELECT 1 FROM sync_outbox h \
+                 WHERE h.kind = o.kind AND h.entity_id = o.entity_id AND h.seq < o.seq)",
+            );
+        }
+        if let Some(status) = &query.status {
+            this.add("o.status = ?", [word_of(status)?]);
+        }
+        match query.in_trouble {
+            Some(true) => this.terms.push("(o.try_count > 0 OR o.trouble_count > 0)"),
+            Some(false) => this.terms.push("(o.try_count = 0 AND o.trouble_count = 0)"),
+            None => {}
+        }
+        if let Some(due_at) = query.due_at {
+            let beyond_belief = due_at.saturating_add(query.longest_delay);
+            this.add(
+                "(o.next_attempt_at IS NULL OR o.next_attempt_at <= ? OR o.next_attempt_at > ?)",
+                [due_at, beyond_belief],
+            );
+        }
+        if let Some(after) = query.after_seq {
+            this.add("o.seq > ?", [after]);
+        }
+        if let Some(max) = query.max_seq {
+            this.add("o.seq <= ?", [max]);
+        }
+        Ok(this)
+    }
+
+    fn add<T: Into<Sql>>(&mut self, term: &'static str, parameters: impl IntoIterator<Item = T>) {
+        self.terms.push(term);
+        self.parameters
+            .extend(parameters.into_iter().map(Into::into));
+    }
+
+    fn clause(&self) -> String {
+        if self.terms.is_empty() {
+            return String::new();
+        }
+        format!(" WHERE {}", self.terms.join(" AND "))
+    }
+}
+
+/// Removes operations; tells whose they were.
+pub(crate) fn delete(
+    db: &Connection,
+    ids: &[OpId],
+    kinds: &mut BTreeSet<Kind>,
+) -> Result<(), StoreError> {
+    let what = "remove an operation";
+    let mut statement = db
+        .prepare_cached("DELETE FROM sync_outbox WHERE op_id = ?1 RETURNING kind")
+        .context(what)?;
+    for id in ids {
+        let mut rows = statement.query([id.as_str()]).context(what)?;
+        while let Some(row) = rows.next().context(what)? {
+            let kind: String = row.get(0).context(what)?;
+            if !kinds.iter().any(|known| known.as_str() == kind) {
+                kinds.insert(Kind::try_from(kind).map_err(|error| corrupt("an operation", error))?);
+            }
+        }
+    }
+    Ok(())
+}

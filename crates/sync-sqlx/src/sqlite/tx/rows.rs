@@ -1,0 +1,376 @@
+//! The user's rows: records in, records out.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, Row, ToSql};
+use serde_json::{Map, Value};
+use sync_core::store::{
+    PutReport, Rejected, Removal, RowOrigin, RowWrite, StoreError, StoreErrorKind,
+};
+use sync_core::{Column, ColumnType, EntityId, Record};
+
+use super::versions;
+use crate::codec::{self, Cell};
+use crate::error::{Context, corrupt, refusal};
+use crate::sqlite::table::{OnConflict, Table};
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Cell::Integer(integer) => ToSqlOutput::Borrowed(ValueRef::Integer(*integer)),
+            Cell::Real(real) => ToSqlOutput::Borrowed(ValueRef::Real(*real)),
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Cell::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        })
+    }
+}
+
+/// Reads the rows of these ids.
+pub(crate) fn get(
+    db: &Connection,
+    table: &Table,
+    ids: &[EntityId],
+) -> Result<Vec<Record>, StoreError> {
+    let mut statement = db.prepare_cached(&table.select).context("read rows")?;
+    let kind = table.schema.kind.as_str();
+    let mut records = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut rows = statement.query([id.as_str(), kind]).context("read rows")?;
+        if let Some(row) = rows.next().context("read rows")? {
+            records.push(record(table, row)?);
+        }
+    }
+    Ok(records)
+}
+
+fn record(table: &Table, row: &Row<'_>) -> Result<Record, StoreError> {
+    let what = || format!("a row of table `{}`", table.schema.table);
+    let rest = row.get_ref(table.synced.len()).context("read a row")?;
+    let mut fields: Map<String, Value> = match rest.as_str_or_null() {
+        Ok(Some(text)) => serde_json::from_str(text).map_err(|error| corrupt(&what(), error))?,
+        Ok(None) => Map::new(),
+        Err(error) => return Err(corrupt(&what(), error)),
+    };
+    for (at, column) in table.schema.synced().enumerate() {
+        let value = match row.get_ref(at).context("read a row")? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(integer) => codec::from_integer(column.ty, integer),
+            ValueRef::Real(real) => codec::from_real(column.ty, real),
+            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+                .map_err(|error| corrupt(&what(), error))
+                .and_then(|text| {
+                    codec::from_text(column.ty, text).map_err(|error| corrupt(&what(), error))
+                })?,
+            ValueRef::Blob(bytes) => codec::from_blob(bytes),
+        };
+        fields.insert(column.field.clone(), value);
+    }
+    Ok(Record::new(fields))
+}
+
+/// A row, ready to be bound.
+struct Shaped<'r> {
+    id: EntityId,
+    /// The columns that get a value, if they are not simply all synced ones.
+    given: Option<Vec<usize>>,
+    cells: Vec<Cell<'r>>,
+    /// The fields that have no column, as JSON.
+    rest: Option<String>,
+}
+
+/// Makes a record fit the table, or says why it does not.
+fn shape<'r>(table: &Table, record: &'r Record) -> Result<Shaped<'r>, String> {
+    let id = id_of(table, record)?;
+    let mut given = None;
+    let mut cells = Vec::with_capacity(table.synced.len() + 1);
+    let mut placed = 0;
+    for (at, &place) in table.synced.iter().enumerate() {
+        let column = &table.schema.columns[place];
+        let value = record.get(&column.field);
+        placed += usize::from(value.is_some());
+        if place == table.id && column.ty == ColumnType::Text {
+            cells.push(Cell::Text(id.as_str().to_owned().into()));
+        } else if value.is_none() && table.defaulted[place] {
+            given.get_or_insert_with(|| table.synced[..at].to_vec());
+            continue;
+        } else {
+            cells.push(encode(column, value)?);
+        }
+        if let Some(given) = &mut given {
+            given.push(place);
+        }
+    }
+    for &place in &table.local {
+        let column = &table.schema.columns[place];
+        if let Some(value) = record.get(&column.field) {
+            placed += 1;
+            cells.push(encode(column, Some(value))?);
+            given
+                .get_or_insert_with(|| table.synced.clone())
+                .push(place);
+        }
+    }
+    let rest = if placed == record.fields().len() {
+        None
+    } else {
+        rest_of(table, record)
+    };
+    Ok(Shaped {
+        id,
+        given,
+        cells,
+        rest,
+    })
+}
+
+/// The id field may be a number, or bear another name than the schema says.
+fn id_of(table: &Table, record: &Record) -> Result<EntityId, String> {
+    match record.get(&table.schema.id_field) {
+        Some(Value::String(text)) => EntityId::new(text).map_err(|error| error.to_string()),
+        Some(Value::Number(number)) if !number.is_f64() => {
+            EntityId::new(number.to_string()).map_err(|error| error.to_string())
+        }
+        Some(_) => Err(format!("field `{}` is no usable id", table.schema.id_field)),
+        None => record.id().map_err(|error| error.to_string()),
+    }
+}
+
+fn encode<'r>(column: &Column, value: Option<&'r Value>) -> Result<Cell<'r>, String> {
+    let cell = value.map_or(Ok(Cell::Null), |value| codec::encode(column.ty, value));
+    match cell {
+        Ok(Cell::Null) if !column.nullable => {
+            Err(format!("field `{}` is missing or null", column.field))
+        }
+        Ok(cell) => Ok(cell),
+        Err(expected) => Err(format!("field `{}` is not {expected}", column.field)),
+    }
+}
+
+fn rest_of(table: &Table, record: &Record) -> Option<String> {
+    let fields = record.fields().iter();
+    let rest: Map<String, Value> = fields
+        .filter(|(name, _)| table.schema.by_field(name).is_none())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    (!rest.is_empty()).then(|| Value::Object(rest).to_string())
+}
+
+/// Statements that write rows of one table.
+struct Writer<'c> {
+    db: &'c Connection,
+    table: &'c Table,
+    upsert: CachedStatement<'c>,
+    version: Option<CachedStatement<'c>>,
+    /// May this kind have fields beside the table, so that old ones must be cleared?
+    has_rest: bool,
+}
+
+/// What became of one row.
+enum Outcome {
+    Written,
+    Refused(String),
+}
+
+impl<'c> Writer<'c> {
+    fn new(db: &'c Connection, table: &'c Table) -> rusqlite::Result<Self> {
+        Ok(Self {
+            db,
+            table,
+            upsert: db.prepare_cached(&table.upsert)?,
+            version: None,
+            has_rest: table.schema.extra_column.is_none() && has_rest(db, table)?,
+        })
+    }
+
+    /// Writes one row; an error that is a refusal may leave a trace, for a savepoint to remove.
+    fn write(&mut self, row: &RowWrite) -> rusqlite::Result<Outcome> {
+        let shaped = match shape(self.table, &row.record) {
+            Ok(shaped) => shaped,
+            Err(reason) => return Ok(Outcome::Refused(reason)),
+        };
+        match &shaped.given {
+            None => run(&mut self.upsert, self.table, &shaped)?,
+            Some(given) => {
+                let sql = self.table.write(given, OnConflict::Update);
+                run(&mut self.db.prepare_cached(&sql)?, self.table, &shaped)?
+            }
+        };
+        self.write_rest(&shaped)?;
+        if let RowOrigin::Server {
+            version,
+            generation,
+        } = &row.origin
+        {
+            let statement = match &mut self.version {
+                Some(statement) => statement,
+                empty => empty.insert(self.db.prepare_cached(versions::UPSERT)?),
+            };
+            versions::upsert(
+                statement,
+                &self.table.schema.kind,
+                &shaped.id,
+                version.as_ref(),
+                *generation,
+            )?;
+        }
+        Ok(Outcome::Written)
+    }
+
+    fn write_rest(&mut self, shaped: &Shaped<'_>) -> rusqlite::Result<()> {
+        if self.table.schema.extra_column.is_some() {
+            return Ok(());
+        }
+        let (kind, id) = (self.table.schema.kind.as_str(), shaped.id.as_str());
+        if let Some(rest) = &shaped.rest {
+            self.has_rest = true;
+            let sql = "INSERT INTO sync_extra (kind, entity_id, fields) VALUES (?1, ?2, ?3) \
+                       ON CONFLICT (kind, entity_id) DO UPDATE SET fields = excluded.fields";
+            self.db.prepare_cached(sql)?.execute([kind, id, rest])?;
+        } else if self.has_rest {
+            forget_rest(self.db, kind, id)?;
+        }
+        Ok(())
+    }
+}
+
+fn run(
+    statement: &mut CachedStatement<'_>,
+    table: &Table,
+    shaped: &Shaped<'_>,
+) -> rusqlite::Result<usize> {
+    for (at, cell) in shaped.cells.iter().enumerate() {
+        statement.raw_bind_parameter(at + 1, cell)?;
+    }
+    if table.schema.extra_column.is_some() {
+        statement.raw_bind_parameter(shaped.cells.len() + 1, &shaped.rest)?;
+    }
+    statement.raw_execute()
+}
+
+fn has_rest(db: &Connection, table: &Table) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sync_extra WHERE kind = ?1)")?
+        .query_row([table.schema.kind.as_str()], |row| row.get(0))
+}
+
+fn forget_rest(db: &Connection, kind: &str, id: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM sync_extra WHERE kind = ?1 AND entity_id = ?2")?
+        .execute([kind, id])?;
+    Ok(())
+}
+
+/// Writes one slice of rows; `offset` is the place of its first row in the whole call.
+pub(crate) fn put(
+    db: &Connection,
+    table: &Table,
+    rows: &[RowWrite],
+    offset: usize,
+    report: &mut PutReport,
+) -> Result<(), StoreError> {
+    let mut writer = Writer::new(db, table).context("write rows")?;
+    one_by_one_if_refused(db, rows, offset, report, |row| writer.write(row)).context("write rows")
+}
+
+/// Removes one slice of rows.
+pub(crate) fn remove(
+    db: &Connection,
+    table: &Table,
+    rows: &[Removal],
+    offset: usize,
+    report: &mut PutReport,
+) -> Result<(), StoreError> {
+    let kind = &table.schema.kind;
+    let mut work = || -> rusqlite::Result<()> {
+        let mut delete = db.prepare_cached(&table.delete)?;
+        let mut forgotten = 0;
+        one_by_one_if_refused(db, rows, offset, report, |removal| {
+            if delete.execute([removal.id.as_str()])? == 0 {
+                forgotten += 1;
+            }
+            forget_rest(db, kind.as_str(), removal.id.as_str())?;
+            versions::removed(db, kind, &removal.id, removal.tombstone.as_ref())?;
+            Ok(Outcome::Written)
+        })?;
+        report.written = report.written.saturating_sub(forgotten);
+        Ok(())
+    };
+    work().context("remove rows")
+}
+
+/// Does the same with every item, in one savepoint; if the table refuses one of them, again, in a
+/// savepoint for each, so that what was refused leaves no trace.
+fn one_by_one_if_refused<T>(
+    db: &Connection,
+    items: &[T],
+    offset: usize,
+    report: &mut PutReport,
+    mut work: impl FnMut(&T) -> rusqlite::Result<Outcome>,
+) -> rusqlite::Result<()> {
+    let before = report.clone();
+    let count = |index: usize, outcome: Outcome, report: &mut PutReport| match outcome {
+        Outcome::Written => report.written += 1,
+        Outcome::Refused(reason) => report.rejected.push(Rejected {
+            index: offset + index,
+            reason,
+        }),
+    };
+    run_cached(db, "SAVEPOINT sync_slice")?;
+    for (index, item) in items.iter().enumerate() {
+        match work(item) {
+            Ok(outcome) => count(index, outcome, report),
+            Err(error) if refusal(&error).is_some() && !db.is_autocommit() => {
+                *report = before;
+                run_cached(db, "ROLLBACK TO sync_slice")?;
+                for (index, item) in items.iter().enumerate() {
+                    let outcome = alone(db, || work(item))?;
+                    count(index, outcome, report);
+                }
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    run_cached(db, "RELEASE sync_slice")
+}
+
+fn alone(
+    db: &Connection,
+    work: impl FnOnce() -> rusqlite::Result<Outcome>,
+) -> rusqlite::Result<Outcome> {
+    run_cached(db, "SAVEPOINT sync_row")?;
+    let outcome = work().or_else(|error| match refusal(&error) {
+        // A trigger may have rolled back everything; then there is nothing to go on with.
+        Some(reason) if !db.is_autocommit() => {
+            run_cached(db, "ROLLBACK TO sync_row")?;
+            Ok(Outcome::Refused(reason))
+        }
+        _ => Err(error),
+    })?;
+    run_cached(db, "RELEASE sync_row")?;
+    Ok(outcome)
+}
+
+fn run_cached(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Inserts a row that must not exist yet.
+pub(crate) fn insert(db: &Connection, table: &Table, record: &Record) -> Result<bool, StoreError> {
+    let refused = |reason: String| {
+        StoreError::new(
+            StoreErrorKind::Constraint,
+            format!("table `{}` refuses the row: {reason}", table.schema.table),
+        )
+    };
+    let shaped = shape(table, record).map_err(refused)?;
+    let given = shaped.given.as_deref().unwrap_or(&table.synced);
+    let sql = table.write(given, OnConflict::Nothing);
+    let work = || -> rusqlite::Result<bool> {
+        let inserted = run(&mut db.prepare_cached(&sql)?, table, &shaped)? > 0;
+        if inserted {
+            Writer::new(db, table)?.write_rest(&shaped)?;
+        }
+        Ok(inserted)
+    };
+    work().context("insert a row")
+}

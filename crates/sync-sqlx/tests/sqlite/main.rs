@@ -1,0 +1,19 @@
+//! What the SQLite store promises, on real files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod bookkeeping;
+mod changes;
+mod common;
+mod concurrency;
+mod opening;
+mod outbox;
+mod refusals;
+mod rows;
+mod schema;
+mod sharing;
+mod transactions;
+mod versions;
