@@ -141,6 +141,10 @@ impl StoreTx for SqliteTx<'_> {
         self.step(|db, _| outbox::count(db, query)).await
     }
 
+    async fn last_seq(&mut self) -> Result<i64, StoreError> {
+        self.step(|db, _| outbox::last_place(db)).await
+    }
+
     async fn update_ops(&mut self, ops: &[Op]) -> Result<(), StoreError> {
         self.step(|db, work| {
             outbox::update(db, ops)?;
