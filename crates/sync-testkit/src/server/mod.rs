@@ -2,12 +2,12 @@
 
 mod clock;
 mod faults;
-mod gate;
 mod incoming;
 mod link;
 mod recorder;
 mod reply;
 mod routes;
+mod script;
 mod service;
 mod settings;
 mod spoil;
@@ -25,14 +25,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use clock::StampStyle;
-pub use faults::{Fault, Route, ScriptedFault};
-pub use gate::Gate;
+pub use faults::{Fault, Route};
 pub use recorder::RecordedRequest;
+pub use script::ScriptedFault;
 pub use settings::{Deletion, FieldNames, MockServerBuilder};
 pub use verbs::Backup;
 
-use faults::Script;
 use link::{Cutter, LinkListener, Links};
+use script::Script;
 use state::State;
 use write::{Outcome, Write};
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 use sync_core::{InvalidRecord, Timestamp};
 
-use super::faults::{Fault, Route, ScriptedFault};
-use super::gate::Gate;
+use super::faults::{Fault, Route};
 use super::recorder::RecordedRequest;
+use super::script::ScriptedFault;
 use super::settings::MockServerBuilder;
 use super::state::{Fields, State};
 use super::{MockServer, lock};
+use crate::gate::Gate;
 
 /// What a server had stored at one moment.
 #[derive(Debug, Clone)]
@@ -37,7 +38,6 @@ impl MockServer {
     /// Somebody else's edit: lays these fields over the record, with a new stamp, and returns the
     /// whole. A missing record is created, a deleted one comes back. What is not an object
     /// changes the stamp only.
-    #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     #[expect(
         clippy::needless_pass_by_value,
         reason = "so that a test can pass `json!({…})`"

@@ -144,10 +144,11 @@ fn refusal(settings: &MockServerBuilder, row: Option<&Row>, write: &Write) -> Op
     {
         return conflict(412);
     }
-    if let Some(base) = &conditions.base {
-        if settings.checks_base && base.unix_nanos() != row.exact_nanos {
-            return conflict(409);
-        }
+    if let Some(base) = &conditions.base
+        && settings.checks_base
+        && base.unix_nanos() != row.exact_nanos
+    {
+        return conflict(409);
     }
     match &write.change {
         Change::Delete if row.deleted => conflict(409),

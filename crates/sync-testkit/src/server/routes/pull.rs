@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use sync_rest::wire::{PullQuery, PullResponse};
 
 use crate::server::Shared;
@@ -154,7 +155,7 @@ fn passes_filters(
             .get(field)
             .is_some_and(|value| match value.as_str() {
                 Some(text) => text == wanted,
-                None => value.to_string() == *wanted,
+                None => serde_json::from_str(wanted).is_ok_and(|wanted: Value| *value == wanted),
             }),
     })
 }
