@@ -9,7 +9,7 @@ const NANOS_PER_SECOND: i128 = 1_000_000_000;
 /// 2026-01-01T00:00:00Z, where every server starts unless told otherwise.
 const START_NANOS: i128 = 1_767_225_600 * NANOS_PER_SECOND;
 /// How far the clock moves with each write: more than any stamp style but whole seconds hides.
-const TICK_NANOS: i128 = 1_001_000;
+const TICK_NANOS: i128 = 1_001_001;
 
 /// How a server writes its stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,7 +22,7 @@ pub enum StampStyle {
     Millis,
     /// `2026-01-01T00:00:00Z`.
     Seconds,
-    /// `2026-01-01T00:00:00.001001000Z`.
+    /// `2026-01-01T00:00:00.001001001Z`.
     Nanos,
     /// `2026-01-01T02:00:00.001001+02:00`.
     Offset,

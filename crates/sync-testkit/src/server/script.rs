@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::faults::{Effect, Fault, Route, Stage};
 use super::reply::Reply;
 use super::routes::Action;
+use super::spoil::PageToken;
 
 #[derive(Debug)]
 struct Entry {
@@ -66,7 +67,12 @@ impl Script {
     }
 
     /// Spoils an answer with whatever is due and fits it.
-    pub(crate) fn spoil(&self, action: &Action, page_token: Option<&str>, reply: &mut Reply) {
+    pub(crate) fn spoil(
+        &self,
+        action: &Action,
+        page_token: Option<PageToken<'_>>,
+        reply: &mut Reply,
+    ) {
         for entry in self.entries().iter_mut() {
             if let Effect::Spoil(spoil) = entry.fault.effect {
                 let mut spoilt = reply.clone();

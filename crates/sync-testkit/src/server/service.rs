@@ -15,6 +15,7 @@ use super::link::Cutter;
 use super::reply::Reply;
 use super::routes::{self, Answered};
 use super::settings::MockServerBuilder;
+use super::spoil::PageToken;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(handle).with_state(shared)
@@ -63,6 +64,10 @@ async fn handle(
         }
         Answered::Reply(mut reply) => {
             let page_token = incoming.request.query(wire::query::PAGE_TOKEN);
+            let page_token = page_token.map(|value| PageToken {
+                name: &settings.envelope.1,
+                value,
+            });
             shared.faults.spoil(&action, page_token, &mut reply);
             let mut response = finish(&shared, &settings, &incoming, reply);
             declare(&shared, &settings, &mut response);

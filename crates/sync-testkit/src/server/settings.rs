@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use sync_rest::wire::path;
+
 use super::MockServer;
 use super::clock::StampStyle;
 
@@ -86,6 +88,8 @@ pub struct MockServerBuilder {
     pub(crate) names: FieldNames,
     pub(crate) base_path: String,
     pub(crate) kind_paths: BTreeMap<String, String>,
+    pub(crate) batch_path: String,
+    pub(crate) envelope: (String, String),
     pub(crate) filters: BTreeSet<String>,
     pub(crate) stamps: StampStyle,
     pub(crate) kind_stamps: BTreeMap<String, StampStyle>,
@@ -117,6 +121,8 @@ impl Default for MockServerBuilder {
             names: FieldNames::snake_case(),
             base_path: String::new(),
             kind_paths: BTreeMap::new(),
+            batch_path: path::BATCH.to_owned(),
+            envelope: ("items".to_owned(), "nextPageToken".to_owned()),
             filters: BTreeSet::new(),
             stamps: StampStyle::default(),
             kind_stamps: BTreeMap::new(),
@@ -179,7 +185,7 @@ impl MockServerBuilder {
         page_tokens;
         /// Pages bear an opaque `nextCursor`, which is honoured. Default: off.
         cursors;
-        /// `POST /batch` is served. Default: on; off, it is 404.
+        /// Batches are served. Default: on; off, it is 404.
         batch;
         /// `GET /events` is served. Default: on; off, it is 404.
         events;
@@ -241,6 +247,19 @@ impl MockServerBuilder {
     pub fn kind_path(mut self, kind: &str, path: &str) -> Self {
         let path = path.trim_matches('/').to_owned();
         self.kind_paths.insert(kind.to_owned(), path);
+        self
+    }
+
+    /// The path of batches. Default: `batch`.
+    pub fn batch_path(mut self, path: &str) -> Self {
+        path.trim_matches('/').clone_into(&mut self.batch_path);
+        self
+    }
+
+    /// The names in a page of its rows and of the next page's token. Default: `items` and
+    /// `nextPageToken`.
+    pub fn envelope(mut self, items: &str, next_page_token: &str) -> Self {
+        self.envelope = (items.to_owned(), next_page_token.to_owned());
         self
     }
 

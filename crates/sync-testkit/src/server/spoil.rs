@@ -16,9 +16,16 @@ pub(crate) enum Spoil {
     RepeatedToken,
 }
 
+/// The token that a page was asked for with, and the name that tokens bear in pages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageToken<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a str,
+}
+
 impl Spoil {
     /// Does it to the answer; `false` if the answer is not of the kind that can be spoilt so.
-    pub(crate) fn apply(self, reply: &mut Reply, page_token: Option<&str>) -> bool {
+    pub(crate) fn apply(self, reply: &mut Reply, page_token: Option<PageToken<'_>>) -> bool {
         match self {
             Self::EmptyBody => {
                 let fits = (200..300).contains(&reply.status);
@@ -55,8 +62,8 @@ impl Spoil {
                 }
             }),
             Self::RepeatedToken => match (page_token, reply.json_mut()) {
-                (Some(token), Some(Value::Object(page))) => {
-                    page.insert("nextPageToken".to_owned(), json!(token));
+                (Some(asked), Some(Value::Object(page))) => {
+                    page.insert(asked.name.to_owned(), json!(asked.value));
                     true
                 }
                 _ => false,

@@ -80,37 +80,29 @@ impl State {
         self.sequence = sequence;
     }
 
-    /// A record as given; its own stamp is kept, where it has a readable one.
+    /// A record as given. What it has as a stamp is kept, readable or not.
     pub(crate) fn seed(
         &mut self,
         settings: &MockServerBuilder,
         kind: &str,
         record: Value,
     ) -> Result<(), InvalidRecord> {
-        let record = Record::try_from(record)?;
-        let id = match record.get(&settings.names.id).and_then(Value::as_str) {
-            Some(id) => id.to_owned(),
-            None => record.id()?.to_string(),
-        };
-        let own_stamp = match record.get(&settings.names.stamp) {
-            Some(value) => Timestamp::from_json(value).ok(),
-            None => record.stamp().ok(),
-        };
-        let deleted = record.is_deleted()
-            || record
-                .get(&settings.names.tombstone)
-                .is_some_and(|mark| !mark.is_null());
-        let mut fields = record.into_fields();
-        let (stamp, exact_nanos) = match own_stamp {
-            Some(stamp) => {
+        let (id, mut fields, deleted) = read(settings, record)?;
+        let own = stamp_names(&settings.names)
+            .into_iter()
+            .filter_map(|name| fields.get(name))
+            .find(|stamp| !stamp.is_null());
+        let (stamp, exact_nanos) = match own.map(Timestamp::from_json) {
+            Some(Ok(stamp)) => {
                 self.clock.catch_up(stamp.unix_nanos());
-                let exact = stamp.unix_nanos();
-                (stamp, exact)
+                let exact_nanos = stamp.unix_nanos();
+                (stamp, exact_nanos)
             }
+            Some(Err(_)) => self.stamp(settings, kind),
             None => {
-                let (stamp, exact) = self.stamp(settings, kind);
+                let (stamp, exact_nanos) = self.stamp(settings, kind);
                 put_stamp(&mut fields, &settings.names, &stamp);
-                (stamp, exact)
+                (stamp, exact_nanos)
             }
         };
         self.store(kind, &id, fields, stamp, exact_nanos, deleted);
@@ -125,10 +117,7 @@ impl State {
         record: Value,
         stamp: Timestamp,
     ) -> Result<(), InvalidRecord> {
-        let record = Record::try_from(record)?;
-        let id = record.id()?.to_string();
-        let deleted = record.is_deleted();
-        let mut fields = record.into_fields();
+        let (id, mut fields, deleted) = read(settings, record)?;
         put_stamp(&mut fields, &settings.names, &stamp);
         let exact_nanos = stamp.unix_nanos();
         self.store(kind, &id, fields, stamp, exact_nanos, deleted);
@@ -241,13 +230,32 @@ impl State {
     }
 }
 
+/// Id, fields and whether it is a tombstone.
+fn read(
+    settings: &MockServerBuilder,
+    record: Value,
+) -> Result<(String, Fields, bool), InvalidRecord> {
+    let record = Record::try_from(record)?;
+    let id = match record.get(&settings.names.id).and_then(Value::as_str) {
+        Some(id) => id.to_owned(),
+        None => record.id()?.to_string(),
+    };
+    let marked = record.get(&settings.names.tombstone);
+    let deleted = record.is_deleted() || marked.is_some_and(|mark| !mark.is_null());
+    Ok((id, record.into_fields(), deleted))
+}
+
 /// Writes the stamp under the name that the record already uses.
 fn put_stamp(fields: &mut Fields, names: &FieldNames, stamp: &Timestamp) {
-    let name = [names.stamp.as_str(), "updatedAt", "updated_at"]
+    let name = stamp_names(names)
         .into_iter()
         .find(|name| fields.contains_key(*name))
         .unwrap_or(&names.stamp);
     fields.insert(name.to_owned(), stamp.to_json());
+}
+
+pub(crate) fn stamp_names(names: &FieldNames) -> [&str; 3] {
+    [names.stamp.as_str(), "updatedAt", "updated_at"]
 }
 
 pub(crate) fn tombstone_names(names: &FieldNames) -> [&str; 3] {

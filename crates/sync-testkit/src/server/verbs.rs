@@ -20,7 +20,8 @@ pub struct Backup(State);
 
 /// Records.
 impl MockServer {
-    /// Stores records as they are. One with a readable stamp keeps it; others get a new one.
+    /// Stores records as they are. One with a stamp keeps it verbatim, and the server's clock is
+    /// not behind it from then on; others get a new one.
     ///
     /// # Errors
     /// At the first value that is not an object with an id; those before it are stored.
@@ -68,7 +69,8 @@ impl MockServer {
         self.shared.change(|state| state.purge(kind, id))
     }
 
-    /// A row that becomes visible now, with an older stamp: a transaction that committed late.
+    /// A row that becomes visible now, with this (older) stamp: a transaction that committed late.
+    /// The clock does not notice.
     ///
     /// # Errors
     /// If the value is not an object with an id.

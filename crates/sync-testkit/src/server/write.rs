@@ -4,7 +4,7 @@ use serde_json::Value;
 use sync_core::Timestamp;
 
 use super::settings::{Deletion, MockServerBuilder};
-use super::state::{Fields, Row, State, tombstone_names};
+use super::state::{Fields, Row, State, stamp_names, tombstone_names};
 
 /// What somebody wants to do to one record.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,7 +194,6 @@ fn fields_to_store(
     let names = &settings.names;
     let ids = [names.id.as_str(), "id", "ID", "uuid"];
     let id_name = ids.into_iter().find(|name| sent.contains_key(*name));
-    let stamps = [names.stamp.as_str(), "updatedAt", "updated_at"];
     let created = [names.created.as_str(), "createdAt", "created_at"];
     let mut fields = Fields::new();
     fields.insert(
@@ -203,7 +202,8 @@ fn fields_to_store(
     );
     for (name, value) in sent {
         let name = name.as_str();
-        let value = if stamps.contains(&name) || tombstone_names(names).contains(&name) {
+        let value = if stamp_names(names).contains(&name) || tombstone_names(names).contains(&name)
+        {
             Value::Null
         } else if created.contains(&name) {
             let first = row

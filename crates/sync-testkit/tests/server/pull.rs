@@ -65,6 +65,9 @@ async fn seeded_stamps_stay_verbatim() {
         .unwrap();
     assert_eq!(server.get("todos", "e1"), Some(record));
     assert!(server.get("todos", "e2").unwrap()["updated_at"].is_string());
+    let garbled = json!({"id": "e3", "updated_at": "yesterday"});
+    server.seed("todos", [garbled.clone()]).unwrap();
+    assert_eq!(server.get("todos", "e3"), Some(garbled));
     assert!(server.seed("todos", [json!({"title": "no id"})]).is_err());
 }
 

@@ -30,6 +30,8 @@ async fn base_and_kind_paths_can_be_chosen() {
     let server = MockServer::builder()
         .base_path("/api")
         .kind_path("todos", "v2/users/1/todos")
+        .batch_path("v2/many")
+        .envelope("data", "next")
         .start()
         .await
         .unwrap();
@@ -41,7 +43,12 @@ async fn base_and_kind_paths_can_be_chosen() {
             .status,
         201
     );
-    assert_eq!(http.get("/v2/users/1/todos").await.ids(), ["e1"]);
+    let page = http.get("/v2/users/1/todos").await.body;
+    assert_eq!(
+        (&page["data"][0]["id"], &page["next"]),
+        (&json!("e1"), &Value::Null)
+    );
+    assert_eq!(http.post("/v2/many", &json!({"ops": []})).await.status, 200);
     assert_eq!(http.get("/todos").await.status, 404);
     assert_eq!(http.put("/notes/e1", &json!({})).await.status, 201);
     assert_eq!(server.recorded()[0].kind(), Some("todos"));
@@ -214,4 +221,14 @@ async fn changes_are_announced_live_and_resumed_behind_the_last_event() {
         200,
         "an empty list of a kind of that name"
     );
+}
+
+#[tokio::test]
+async fn an_extended_server_declares_and_does_everything() {
+    let (_server, http) = with(MockServer::builder().extended()).await;
+    let got = http.put("/todos/e1", &json!({})).await;
+    let declared = "idempotency, if-absent, if-match, force, changed-fields, cursor, events, gzip";
+    assert_eq!(got.header("x-sync-features"), Some(declared));
+    assert!(got.header("etag").is_some() && got.header("x-sync-epoch").is_some());
+    assert_eq!(http.get("/todos").await.body["nextCursor"], "seq-1");
 }

@@ -48,10 +48,13 @@ impl Action {
         let Some(segments) = segments_below(raw_path, &settings.base_path) else {
             return Self::Unknown { status: 404 };
         };
+        let batch = settings.batch && segments.join("/") == settings.batch_path;
+        if batch && method == Method::POST {
+            return Self::Batch;
+        }
         let (kind, rest) = match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [path::HEALTH] => return Self::Health,
             [path::EVENTS] if settings.events => return Self::Events,
-            [path::BATCH] if settings.batch && method == Method::POST => return Self::Batch,
             _ => match kind_of(&segments, settings) {
                 Some(found) => found,
                 None => return Self::Unknown { status: 404 },

@@ -68,7 +68,18 @@ pub(super) fn serve(
         next_cursor,
         total: u64::try_from(total).ok(),
     };
-    Ok(Reply::json(200, response))
+    let mut reply = Reply::json(200, response);
+    rename(&mut reply, "items", &settings.envelope.0);
+    rename(&mut reply, "nextPageToken", &settings.envelope.1);
+    Ok(reply)
+}
+
+fn rename(reply: &mut Reply, from: &str, to: &str) {
+    if let Some(Value::Object(page)) = reply.json_mut()
+        && let Some(value) = page.remove(from)
+    {
+        page.insert(to.to_owned(), value);
+    }
 }
 
 /// Which rows a pull is about, and in which order they come.
