@@ -327,6 +327,15 @@ async fn the_server_stops_with_its_last_handle() {
     let clone = server.clone();
     drop(server);
     assert_eq!(http.get("/health").await.status, 200);
-    drop(clone);
-    assert!(http.request(Method::GET, "/health").send().await.is_err());
+    let gate = clone.hold(Route::Any);
+    let sent = http.request(Method::GET, "/health").send();
+    let meanwhile = async {
+        gate.arrived().await;
+        drop(clone);
+        gate.release();
+    };
+    let (sent, ()) = futures::join!(sent, meanwhile);
+    assert!(sent.is_err(), "what is under way breaks off");
+    let refused = http.request(Method::GET, "/health").send().await;
+    assert!(refused.is_err());
 }
