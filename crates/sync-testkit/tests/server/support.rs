@@ -38,7 +38,8 @@ impl Http {
     pub(crate) fn to(server: &MockServer) -> Self {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
+            .no_proxy()
+            .no_gzip();
         Self {
             client: client.build().unwrap(),
             base: server.url(),
