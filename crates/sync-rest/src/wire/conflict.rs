@@ -1,0 +1,29 @@
+//! Negative answers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The body of a 409 or 412 as a server should write it. A client reads the older forms too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictBody {
+    /// For people; `conflict` by habit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The record as it is now, tombstones included; null = deleted.
+    pub current: Option<Value>,
+    /// When the server's side was written, if that is not the record's stamp. Serves
+    /// last-write-wins only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_timestamp: Option<Value>,
+}
+
+/// The body of any other refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// A short code.
+    pub error: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
