@@ -190,8 +190,13 @@ impl Requests {
 
 impl Outgoing {
     fn set_preconditions(&mut self, op: &PushOp) -> Result<(), TransportError> {
-        let key = HeaderValue::from_str(&op.key)
-            .map_err(|error| configuration("an operation id cannot be sent as a header", error))?;
+        // Not a fault of the set-up: it holds up this operation alone.
+        let key = HeaderValue::from_str(&op.key).map_err(|error| {
+            let message = "the operation's id cannot be sent as a header";
+            TransportError::new(TransportErrorKind::Other, message)
+                .with_maybe_sent(false)
+                .with_source(error)
+        })?;
         self.headers.insert(header::IDEMPOTENCY_KEY, key);
         match &op.precondition {
             Precondition::IfBase { version } => {
