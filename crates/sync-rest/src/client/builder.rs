@@ -234,18 +234,25 @@ fn build_client(base: &Url, connect_timeout: Duration) -> Result<reqwest::Client
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false);
-    // Without https nothing is verified, so a machine without CA certificates will do.
-    #[cfg(feature = "rustls")]
-    let builder = if base.scheme() == "http" {
-        builder.tls_certs_only([])
-    } else {
-        builder
+    let builder = match base.scheme() {
+        "http" => without_certificates(builder),
+        _ => builder,
     };
-    let _ = base;
     builder.build().map_err(|error| {
         let what = "no HTTP client could be made: install the system's CA certificates \
                     (for example the package ca-certificates), point SSL_CERT_FILE to them, \
                     or pass a client of your own";
         configuration(what, error.without_url())
     })
+}
+
+/// Without https nothing is verified, so a machine without CA certificates will do.
+#[cfg(feature = "rustls")]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder.tls_certs_only([])
+}
+
+#[cfg(not(feature = "rustls"))]
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
 }

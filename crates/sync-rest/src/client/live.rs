@@ -57,7 +57,7 @@ fn decode(response: Response) -> WakeupStream {
         Ok(piece)
     });
     // A broken channel ends: reconnecting is the engine's.
-    let events = SseByteStream::new(pieces).map_while_ok();
+    let events = SseByteStream::new(pieces).scan((), |(), event| ready(event.ok()));
     Box::pin(events.filter_map(|event| ready(wakeup(&event))))
 }
 
@@ -70,15 +70,3 @@ fn wakeup(event: &Sse) -> Option<Wakeup> {
     let kind = change.and_then(|change| Kind::new(change.kind).ok());
     Some(kind.map_or(Wakeup::Everything, Wakeup::Kind))
 }
-
-trait MapWhileOk: futures::Stream + Sized {
-    /// The values up to the first error.
-    fn map_while_ok<T, E>(self) -> impl futures::Stream<Item = T>
-    where
-        Self: futures::Stream<Item = Result<T, E>>,
-    {
-        self.scan((), |(), item| ready(item.ok()))
-    }
-}
-
-impl<S: futures::Stream> MapWhileOk for S {}

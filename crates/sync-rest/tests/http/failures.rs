@@ -7,6 +7,7 @@ use sync_core::transport::{
     PullRequest, PushOutcome, Transport, TransportError, TransportErrorKind,
 };
 use sync_rest::RestTransport;
+use tokio::io::AsyncWriteExt;
 
 use super::server::{Reply, Server, edit, kind};
 
@@ -33,18 +34,35 @@ async fn no_connection_is_offline_and_surely_unsent() {
     }
 }
 
-#[tokio::test]
-async fn a_server_that_speaks_no_tls_is_offline() {
-    let server = Server::always(Reply::empty(200)).await;
-    let base = server.url.replace("http:", "https:");
+/// Pushes over https to whoever answers the first bytes of a connection so.
+async fn https_error(greeting: Option<&'static [u8]>) -> TransportError {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        match greeting {
+            Some(greeting) => socket.write_all(greeting).await.unwrap(),
+            None => std::future::pending().await,
+        }
+    });
     let client = reqwest::Client::builder()
         .tls_certs_only([])
-        .build()
-        .unwrap();
-    let transport = RestTransport::builder(base).client(client).build().unwrap();
-    let error = transport.push(edit()).await.unwrap_err();
-    assert_eq!(error.kind(), TransportErrorKind::Offline);
-    assert!(!error.maybe_sent());
+        .connect_timeout(Duration::from_millis(200));
+    let builder = RestTransport::builder(base).client(client.build().unwrap());
+    builder.build().unwrap().push(edit()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn without_tls_or_in_vain_waiting_for_it_nothing_was_sent() {
+    for greeting in [
+        Some(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..]),
+        Some(b""),
+        None,
+    ] {
+        let error = https_error(greeting).await;
+        assert_eq!(error.kind(), TransportErrorKind::Offline, "{greeting:?}");
+        assert!(!error.maybe_sent());
+    }
 }
 
 #[tokio::test]

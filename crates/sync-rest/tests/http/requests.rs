@@ -29,7 +29,7 @@ fn put(line: &str, own: &[&str], body: &str) -> String {
         "x-idempotency-key: op-e1",
     ];
     headers.extend(own);
-    headers.sort_unstable();
+    headers.sort_unstable_by_key(|header| header.split(':').next());
     format!("{line}\n{}\n\n{body}", headers.join("\n"))
 }
 
