@@ -143,8 +143,8 @@ impl TokenProvider for Nobody {
 #[tokio::test]
 async fn without_a_token_nothing_is_sent() {
     let server = Server::always(Reply::empty(204)).await;
-    let denied = Nobody(|text| TokenError::denied(text));
-    let passing = Nobody(|text| TokenError::unavailable(text));
+    let denied = Nobody(TokenError::denied);
+    let passing = Nobody(TokenError::unavailable);
     for (provider, kind) in [
         (denied, TransportErrorKind::Unauthorized),
         (passing, TransportErrorKind::Unavailable),

@@ -39,7 +39,7 @@ async fn the_checker_notices_each_corrupted_expectation() {
     for case in cases() {
         let seen = observe(&case).await;
         let mut paths = Vec::new();
-        leaves(&case["expected"], String::new(), &mut paths);
+        leaves(&case["expected"], "", &mut paths);
         assert!(!paths.is_empty(), "{} expects nothing", case["id"]);
         for path in paths {
             let mut expected = case["expected"].clone();
@@ -52,13 +52,13 @@ async fn the_checker_notices_each_corrupted_expectation() {
 }
 
 /// The keys that are checked, `results` entry by entry.
-fn leaves(expected: &Value, path: String, paths: &mut Vec<String>) {
+fn leaves(expected: &Value, path: &str, paths: &mut Vec<String>) {
     for (key, value) in expected.as_object().unwrap() {
         match value.as_array().filter(|_| key == "results") {
             None => paths.push(format!("{path}/{key}")),
             Some(results) => {
                 for (at, result) in results.iter().enumerate() {
-                    leaves(result, format!("{path}/results/{at}"), paths);
+                    leaves(result, &format!("{path}/results/{at}"), paths);
                 }
             }
         }
