@@ -40,6 +40,13 @@ pub fn segment(text: &str) -> String {
     encoded
 }
 
+/// A path of several segments, each percent-encoded, without slashes at its ends.
+#[must_use]
+pub fn segments(path: &str) -> String {
+    let segments = path.trim_matches('/').split('/').map(segment);
+    segments.collect::<Vec<_>>().join("/")
+}
+
 fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }

@@ -1,0 +1,17 @@
+//! The transport over real HTTP on loopback, against a server whose every byte is scripted.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the lints spare tests, but not the helpers beside them"
+)]
+
+mod auth;
+mod failures;
+mod live;
+mod reading;
+mod requests;
+mod routes;
+mod server;
+mod setup;
+mod table;
