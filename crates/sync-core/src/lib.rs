@@ -33,6 +33,8 @@ pub mod transport;
 pub mod version;
 pub mod writer;
 
+#[cfg(feature = "backoff")]
+pub use backoff::BackoffPolicy;
 pub use backoff::{FullJitter, RetryPolicy};
 pub use changed_fields::{ChangedFields, ChangedFieldsDiff, ChangedFieldsTracker};
 pub use config::SyncConfig;

@@ -7,6 +7,7 @@
 mod changes;
 mod error;
 pub mod memory;
+mod shared;
 mod types;
 
 use std::fmt::Debug;

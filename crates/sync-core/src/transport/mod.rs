@@ -2,6 +2,7 @@
 
 mod error;
 mod messages;
+mod shared;
 
 use std::fmt::Debug;
 use std::pin::Pin;

@@ -1,9 +1,17 @@
 //! How long to wait before the next attempt.
 
+#[cfg(feature = "backoff")]
+mod policies;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+
+#[cfg(feature = "backoff")]
+pub use policies::BackoffPolicy;
 
 use crate::config::SyncConfig;
 

@@ -1,0 +1,24 @@
+//! A shared store is a store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{ChangeStream, Store, StoreError, StoreTx, TxMode};
+use crate::schema::TableSchema;
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn prepare(&self, tables: &[TableSchema]) -> Result<(), StoreError> {
+        (**self).prepare(tables).await
+    }
+
+    async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        (**self).begin(mode).await
+    }
+
+    fn changes(&self) -> ChangeStream {
+        (**self).changes()
+    }
+}
