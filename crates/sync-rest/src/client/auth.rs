@@ -107,3 +107,39 @@ fn no_token(error: Arc<TokenError>) -> TransportError {
 fn unauthorized(message: &str) -> TransportError {
     TransportError::new(TransportErrorKind::Unauthorized, message).with_maybe_sent(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::Auth;
+    use crate::token::{Token, TokenError, TokenProvider};
+
+    #[derive(Debug, Default)]
+    struct Counting(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl TokenProvider for Counting {
+        async fn token(&self) -> Result<Token, TokenError> {
+            Ok(Token::bearer("secret"))
+        }
+        async fn refresh(&self) -> Result<(), TokenError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_arrives_late_does_not_renew_a_renewed_token() {
+        let provider = Arc::new(Counting::default());
+        let auth = Auth::new(Arc::clone(&provider) as Arc<dyn TokenProvider>, None);
+        let (early, late) = (auth.credentials().await, auth.credentials().await);
+        auth.refresh(early.unwrap().generation).await.unwrap();
+        auth.refresh(late.unwrap().generation).await.unwrap();
+        assert_eq!(provider.0.load(Ordering::SeqCst), 1);
+        let renewed = auth.credentials().await.unwrap();
+        auth.refresh(renewed.generation).await.unwrap();
+        assert_eq!(provider.0.load(Ordering::SeqCst), 2);
+    }
+}

@@ -161,3 +161,22 @@ async fn other_kinds_keep_to_the_protocol() {
     assert!(request.line.starts_with("GET /api/todos?updatedSince="));
     assert_eq!(request.header("x-tenant"), None);
 }
+
+#[tokio::test]
+async fn renamings_that_build_on_each_other_are_undone_in_reverse() {
+    let theirs = r#"{"_id":"e1","note":"N","text":"T"}"#;
+    let server = Server::always(Reply::json(200, theirs)).await;
+    let route = KindRoute::new()
+        .id_field("_id")
+        .rename("text", "note")
+        .rename("note", "title");
+    let transport = server.builder().kind("todos", route).build().unwrap();
+    let request = FetchRequest::new(kind(), id("e1"));
+    let fetched = transport.fetch(request).await.unwrap();
+    let record = fetched.value.live().unwrap();
+    assert_eq!(record.get("title").unwrap(), "T");
+    let record = serde_json::to_string(record).unwrap();
+    let push = PushRequest::new(vec![op("e1", upsert(&record), Precondition::IfAbsent)]);
+    transport.push(push).await.unwrap();
+    assert_eq!(server.received()[1].body(), theirs);
+}
