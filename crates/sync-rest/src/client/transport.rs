@@ -39,6 +39,15 @@ pub struct RestTransport {
 }
 
 impl RestTransport {
+    /// A transport to this base URL with the defaults of [`RestTransport::builder`].
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Configuration`](sync_core::TransportErrorKind) if the URL has no scheme
+    /// or host, or no HTTP client can be made.
+    pub fn new(base_url: impl Into<String>) -> Result<Self, TransportError> {
+        Self::builder(base_url).build()
+    }
+
     /// Starts with the base URL, for example `https://example.org/api?tenant=7`; its query goes with
     /// every request. Plain `http` is accepted for every host: use it only inside a network that
     /// you trust, because tokens and records travel readable.

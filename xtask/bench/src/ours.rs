@@ -1,0 +1,50 @@
+//! Our arm: the same work through the public API.
+
+use std::path::Path;
+use std::time::Instant;
+
+use sync_core::{SyncConfig, SyncEngine, SyncEntity, SyncOptions};
+use sync_rest::RestTransport;
+use sync_sqlx::SqliteStore;
+
+use crate::data::{Task, task};
+use crate::measure::{Latencies, Measured};
+use crate::{PAGE, Result};
+
+async fn engine(url: &str, path: &Path) -> Result<SyncEngine> {
+    let store = SqliteStore::open(path).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(Task::create_table_sql()))
+        .execute(store.pool())
+        .await?;
+    let engine = SyncEngine::builder(store, RestTransport::new(url)?)
+        .table::<Task>()
+        .config(SyncConfig::default().with_page_size(PAGE))
+        .build()
+        .await?;
+    Ok(engine)
+}
+
+/// W1: the first pull.
+pub(crate) async fn pull(url: &str, path: &Path) -> Result<Measured> {
+    let engine = engine(url, path).await?;
+    let started = Instant::now();
+    let report = engine.sync_with(SyncOptions::default().no_push()).await?;
+    if !report.is_complete() {
+        return Err(format!("the pull did not complete: {report:?}").into());
+    }
+    Ok(Measured::rows(report.stats.pulled, started.elapsed()))
+}
+
+/// W3: one typed insert after the other.
+pub(crate) async fn write(path: &Path, count: u64) -> Result<Latencies> {
+    let engine = engine("http://127.0.0.1:9", path).await?;
+    let tasks = engine.writer::<Task>()?;
+    let mut latencies = Latencies::default();
+    for number in 0..count {
+        let row = task(number);
+        let started = Instant::now();
+        tasks.insert_and_enqueue(&row).await?;
+        latencies.add(started.elapsed());
+    }
+    Ok(latencies)
+}
