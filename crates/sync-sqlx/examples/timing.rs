@@ -69,7 +69,7 @@ fn row(n: u32, title: &str) -> Result<Record, Box<dyn Error>> {
         u64::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     );
     Ok(Record::try_from(json!({
-        "id": id, "title": title, "notes": "n".repeat(120), "done": n % 2 == 0, "priority": n % 10,
+        "id": id, "title": title, "notes": "n".repeat(120), "done": n.is_multiple_of(2), "priority": n % 10,
         "tags": ["home", "garden"], "updated_at": "2026-03-01T12:00:00.000001Z"
     }))?)
 }

@@ -32,7 +32,7 @@ pub(crate) fn encode(ty: ColumnType, value: &Value) -> Result<Cell<'_>, &'static
         ColumnType::Integer => integer(value)
             .map(Cell::Integer)
             .ok_or("an integer of at most 64 bits"),
-        ColumnType::Real => value.as_f64().map(Cell::Real).ok_or("a number"),
+        ColumnType::Real => real(value).map(Cell::Real).ok_or("a floating point number"),
         ColumnType::Boolean => value
             .as_bool()
             .map(|truth| Cell::Integer(truth.into()))
@@ -43,13 +43,24 @@ pub(crate) fn encode(ty: ColumnType, value: &Value) -> Result<Cell<'_>, &'static
             .map(Cell::Blob)
             .ok_or("bytes as base64 text"),
         ColumnType::Json => Ok(Cell::Text(value.to_string().into())),
-        ColumnType::Timestamp => timestamp(value).ok_or("RFC 3339 text or Unix time"),
+        ColumnType::Timestamp => timestamp(value).ok_or("text or Unix time"),
         _ => Err("a type that this version of the library knows"),
     }
 }
 
 fn text(value: &Value) -> Option<Cell<'_>> {
     value.as_str().map(|text| Cell::Text(text.into()))
+}
+
+/// An integer that a float cannot hold exactly is refused, not rounded.
+fn real(value: &Value) -> Option<f64> {
+    const EXACT: u64 = 1 << 53;
+    let number = value.as_number()?;
+    let magnitude = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
+    magnitude
+        .is_none_or(|magnitude| magnitude <= EXACT)
+        .then(|| number.as_f64())
+        .flatten()
 }
 
 /// A float with an integral value is that integer: some servers write `3.0`.
@@ -66,30 +77,17 @@ fn integer(value: &Value) -> Option<i64> {
     })
 }
 
-/// Text stays as it came. Only its shape is checked: an app may keep dates before 1970, which a
-/// server's stamp may not be.
+/// Text stays as it came, readable or not: a record with an unreadable stamp is a record all the
+/// same, and an app may keep dates that a server's stamp may not be.
 fn timestamp(value: &Value) -> Option<Cell<'_>> {
     match value {
-        Value::String(text) => has_timestamp_shape(text).then(|| Cell::Text(text.into())),
+        Value::String(text) => Some(Cell::Text(text.into())),
         Value::Number(_) => {
             let stamp = Timestamp::from_json(value).ok()?;
             Some(Cell::Text(stamp.to_rfc3339_utc().into()))
         }
         _ => None,
     }
-}
-
-fn has_timestamp_shape(text: &str) -> bool {
-    const SHAPE: &[u8] = b"0000-00-00T00:00:00";
-    text.len() >= SHAPE.len()
-        && SHAPE
-            .iter()
-            .zip(text.bytes())
-            .all(|(shape, byte)| match shape {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't' | b' '),
-                other => byte == *other,
-            })
 }
 
 /// An integer from a column of this type.
@@ -183,7 +181,8 @@ mod tests {
             encoded(json!("1965-03-01T00:00:00Z")).as_deref(),
             Some("1965-03-01T00:00:00Z")
         );
-        assert_eq!(encoded(json!("yesterday")), None);
+        assert_eq!(encoded(json!("yesterday")).as_deref(), Some("yesterday"));
+        assert_eq!(encoded(json!(-1)), None);
         assert_eq!(encoded(json!(true)), None);
     }
 
@@ -193,6 +192,7 @@ mod tests {
             (ColumnType::Text, json!(1)),
             (ColumnType::Boolean, json!(1)),
             (ColumnType::Real, json!("1")),
+            (ColumnType::Real, json!(9_007_199_254_740_993_i64)),
             (ColumnType::Blob, json!("not base64!")),
         ] {
             assert!(encode(ty, &value).is_err(), "{ty:?} {value}");

@@ -132,6 +132,10 @@ fn compare(schema: &TableSchema, found: &Found, report: &mut dyn FnMut(String)) 
         .iter()
         .position(|column| column.field == schema.id_field);
     match id.and_then(|place| schema.columns.get(place)) {
+        Some(column) if column.local_only => report(format!(
+            "column `{}` holds the id but is local-only; let it be synced",
+            column.name
+        )),
         None => report(format!(
             "no column is described for the id field `{}`",
             schema.id_field

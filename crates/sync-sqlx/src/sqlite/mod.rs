@@ -126,11 +126,12 @@ impl SqliteStore {
             .await
     }
 
-    fn assemble(parts: Parts) -> Result<Self, StoreError> {
+    async fn assemble(parts: Parts) -> Result<Self, StoreError> {
+        let writer = Writer::new(parts.writer, &parts.patience).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: parts.path,
-                writer: Arc::new(Mutex::new(Writer::new(parts.writer)?)),
+                writer: Arc::new(Mutex::new(writer)),
                 readers: Arc::new(Readers::new(parts.reading, parts.readers)),
                 pool: parts.pool,
                 own_pool: parts.own_pool,
@@ -226,7 +227,9 @@ impl SqliteStore {
     /// # Errors
     /// [`Open`](sync_core::StoreErrorKind::Open) once the store is closed.
     pub async fn check_other_writers(&self) -> Result<bool, StoreError> {
-        let changed = self.inner.writer.lock().await.somebody_else_wrote()?;
+        let mut writer = self.inner.writer.lock().await;
+        let changed = writer.somebody_else_wrote(&self.inner.patience).await?;
+        drop(writer);
         if changed {
             self.notify();
         }

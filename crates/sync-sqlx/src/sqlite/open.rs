@@ -62,18 +62,25 @@ pub(crate) struct Nature {
 }
 
 /// Looks at the database behind a connection.
-pub(crate) fn nature(db: &rusqlite::Connection) -> Result<Nature, StoreError> {
-    let look = || -> rusqlite::Result<Nature> {
-        let file: Option<String> = db.query_row(
-            "SELECT file FROM pragma_database_list WHERE name = 'main'",
-            [],
-            |row| row.get(0),
-        )?;
-        let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-        Ok(Nature {
-            in_file: file.is_some_and(|file| !file.is_empty()),
-            wal: mode.eq_ignore_ascii_case("wal"),
-        })
+pub(crate) async fn nature(
+    connection: &mut Owned,
+    patience: &Patience,
+) -> Result<Nature, StoreError> {
+    patience
+        .retry(|| look(connection))
+        .await
+        .context("look at the database")
+}
+
+fn look(connection: &mut Owned) -> rusqlite::Result<Nature> {
+    let Some(db) = connection.db() else {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
     };
-    look().context("look at the database")
+    let sql = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+    let file: Option<String> = db.query_row(sql, [], |row| row.get(0))?;
+    let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    Ok(Nature {
+        in_file: file.is_some_and(|file| !file.is_empty()),
+        wal: mode.eq_ignore_ascii_case("wal"),
+    })
 }

@@ -129,9 +129,9 @@ impl SqliteStoreBuilder {
             limit: self.busy_timeout,
         };
         let base = self.connect_options();
-        let writer = open::connect(&base, &patience).await?;
-        if let (Source::Pool(_), Some(db)) = (&self.source, writer.db()) {
-            check_pool(&open::nature(db)?)?;
+        let mut writer = open::connect(&base, &patience).await?;
+        if let Source::Pool(_) = self.source {
+            check_pool(&open::nature(&mut writer, &patience).await?)?;
         }
         let (pool, own_pool) = match self.source.clone() {
             Source::Pool(pool) => (pool, false),
@@ -145,7 +145,7 @@ impl SqliteStoreBuilder {
                 )
             }
         };
-        SqliteStore::assemble(super::Parts {
+        let parts = super::Parts {
             path: self.path(),
             writer,
             reading: base,
@@ -153,7 +153,8 @@ impl SqliteStoreBuilder {
             pool,
             own_pool,
             patience,
-        })
+        };
+        SqliteStore::assemble(parts).await
     }
 
     fn connect_options(&self) -> SqliteConnectOptions {

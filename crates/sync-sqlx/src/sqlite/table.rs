@@ -29,6 +29,8 @@ pub(crate) struct Table {
     pub(crate) delete: String,
     /// Lists unseen rows: ?1 = kind, ?2 = generation, ?3 = after this id, ?4 = limit.
     pub(crate) unseen: String,
+    /// Lists tombstones of rows that are not there again: ?1 = kind.
+    pub(crate) tombstones: String,
     /// Counts rows that the server wrote: ?1 = kind.
     pub(crate) count_synced: String,
 }
@@ -64,6 +66,10 @@ impl Table {
                  AND {here} AND NOT EXISTS \
                  (SELECT 1 FROM sync_outbox o WHERE o.kind = ?1 AND o.entity_id = v.entity_id) \
                  ORDER BY v.entity_id LIMIT ?4"
+            ),
+            tombstones: format!(
+                "SELECT v.rowid, v.stamp FROM sync_versions v \
+                 WHERE v.kind = ?1 AND v.removed = 1 AND NOT {here}"
             ),
             count_synced: format!(
                 "SELECT count(*) FROM sync_versions v WHERE v.kind = ?1 AND v.removed = 0 AND {here}"

@@ -13,7 +13,7 @@ use crate::error::{Context, is_busy};
 /// A transaction that wrote so many rows is part of a bulk load.
 const BULK_ROWS: u64 = 400;
 /// SQLite's default number of pages after which the log is written back, and that of a bulk load.
-const CHECKPOINT: (u32, u32) = (1_000, 10_000);
+const CHECKPOINT: (i64, i64) = (1_000, 10_000);
 /// `PRAGMA synchronous = FULL`.
 const FULL: i64 = 2;
 
@@ -61,7 +61,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Owned) -> Result<Self, StoreError> {
+    pub(crate) async fn new(connection: Owned, patience: &Patience) -> Result<Self, StoreError> {
         let mut this = Self {
             connection: Some(connection),
             chosen: 0,
@@ -69,17 +69,23 @@ impl Writer {
             bulk: None,
             data_version: 0,
         };
-        this.chosen = this.pragma("synchronous")?;
-        this.synchronous = this.chosen;
-        this.data_version = this.pragma("data_version")?;
+        patience
+            .retry(|| this.look())
+            .await
+            .context("read the settings of the database")?;
         Ok(this)
     }
 
+    /// Reads the file for the first time, which another program may just be recovering.
+    fn look(&mut self) -> rusqlite::Result<()> {
+        self.chosen = self.pragma("synchronous")?;
+        self.synchronous = self.chosen;
+        self.data_version = self.pragma("data_version")?;
+        Ok(())
+    }
+
     pub(crate) fn db(&self) -> Result<&Connection, StoreError> {
-        self.connection
-            .as_ref()
-            .and_then(Owned::db)
-            .ok_or_else(closed)
+        self.raw().ok_or_else(closed)
     }
 
     /// Takes the connection out, to close it.
@@ -87,45 +93,62 @@ impl Writer {
         self.connection.take()
     }
 
-    fn pragma(&self, name: &str) -> Result<i64, StoreError> {
-        self.db()?
-            .prepare_cached(&format!("PRAGMA {name}"))
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .context("read a setting of the database")
+    fn pragma(&self, name: &str) -> rusqlite::Result<i64> {
+        match self.raw() {
+            Some(db) => db
+                .prepare_cached(&format!("PRAGMA {name}"))?
+                .query_row([], |row| row.get(0)),
+            None => Ok(0),
+        }
     }
 
-    fn set_pragma(&self, name: &str, value: i64) -> Result<(), StoreError> {
-        self.db()?
-            .pragma_update(None, name, value)
-            .context("change a setting of the database")
+    fn set_pragma(&self, name: &str, value: i64) -> rusqlite::Result<()> {
+        self.raw()
+            .map_or(Ok(()), |db| db.pragma_update(None, name, value))
+    }
+
+    fn raw(&self) -> Option<&Connection> {
+        self.connection.as_ref().and_then(Owned::db)
     }
 
     /// Did somebody else commit since this was last asked?
-    pub(crate) fn somebody_else_wrote(&mut self) -> Result<bool, StoreError> {
-        let now = self.pragma("data_version")?;
+    pub(crate) async fn somebody_else_wrote(
+        &mut self,
+        patience: &Patience,
+    ) -> Result<bool, StoreError> {
+        self.db()?;
+        let now = patience
+            .retry(|| self.data_version_now())
+            .await
+            .context("look for other writers")?;
         Ok(std::mem::replace(&mut self.data_version, now) != now)
     }
 
-    fn set_synchronous(&mut self, wanted: i64) -> Result<(), StoreError> {
-        if self.synchronous != wanted {
-            self.set_pragma("synchronous", wanted)?;
-            self.synchronous = wanted;
+    fn data_version_now(&mut self) -> rusqlite::Result<i64> {
+        self.pragma("data_version")
+    }
+
+    /// Begins a transaction whose commit is on disk as this level of `synchronous` promises.
+    fn start(&mut self, synchronous: i64) -> rusqlite::Result<()> {
+        if self.synchronous != synchronous {
+            self.set_pragma("synchronous", synchronous)?;
+            self.synchronous = synchronous;
         }
-        Ok(())
+        self.run("BEGIN IMMEDIATE")
     }
 
     /// During a bulk load the log grows longer and more of the file stays in memory.
-    fn set_bulk(&mut self, bulk: bool) -> Result<(), StoreError> {
+    fn set_bulk(&mut self, bulk: bool) -> rusqlite::Result<()> {
         match (self.bulk, bulk) {
             (None, true) => {
                 self.bulk = Some(self.pragma("cache_size")?);
                 self.set_pragma("cache_size", -65_536)?;
-                self.set_pragma("wal_autocheckpoint", CHECKPOINT.1.into())
+                self.set_pragma("wal_autocheckpoint", CHECKPOINT.1)
             }
             (Some(cache), false) => {
                 self.bulk = None;
                 self.set_pragma("cache_size", cache)?;
-                self.set_pragma("wal_autocheckpoint", CHECKPOINT.0.into())
+                self.set_pragma("wal_autocheckpoint", CHECKPOINT.0)
             }
             _ => Ok(()),
         }
@@ -133,7 +156,7 @@ impl Writer {
 
     /// Takes `&mut self` so that the caller's future may move between threads while it waits.
     fn run(&mut self, sql: &str) -> rusqlite::Result<()> {
-        match self.connection.as_ref().and_then(Owned::db) {
+        match self.raw() {
             Some(db) => db.prepare_cached(sql)?.execute([]).map(drop),
             None => Ok(()),
         }
@@ -171,10 +194,9 @@ impl Turn {
         } else {
             turn.writer.chosen
         };
-        turn.writer.set_synchronous(wanted)?;
         let writer = &mut turn.writer;
         patience
-            .retry(|| writer.run("BEGIN IMMEDIATE"))
+            .retry(|| writer.start(wanted))
             .await
             .context("begin a writing transaction")?;
         turn.open = true;
@@ -187,11 +209,12 @@ impl Turn {
 
     /// Tells how many rows were written so far.
     pub(crate) fn wrote(&mut self, rows: u64) -> Result<(), StoreError> {
-        if rows >= BULK_ROWS {
-            self.writer.set_bulk(true)
-        } else {
-            Ok(())
+        if rows < BULK_ROWS {
+            return Ok(());
         }
+        self.writer
+            .set_bulk(true)
+            .context("prepare for a bulk load")
     }
 
     pub(crate) async fn commit(mut self, rows: u64, patience: &Patience) -> Result<(), StoreError> {

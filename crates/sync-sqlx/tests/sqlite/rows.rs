@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sync_core::store::{Removal, RowWrite, Store, StoreErrorKind, TxMode};
+use sync_core::store::{RowWrite, Store};
 use sync_core::{Column, ColumnType, Kind, Record, TableSchema};
 use uuid::Uuid;
 
-use crate::common::{bare, fixture, id, record, todo, todos, version};
+use crate::common::{bare, fixture, id, record, todo, todos};
 
 fn full(at: &str) -> Record {
     record(json!({

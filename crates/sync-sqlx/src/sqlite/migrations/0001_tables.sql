@@ -60,20 +60,18 @@ CREATE TABLE sync_extra (
 CREATE UNIQUE INDEX sync_extra_entity ON sync_extra (kind, entity_id);
 
 CREATE TABLE sync_conflicts (
-    seq INTEGER PRIMARY KEY,
-    op_id TEXT NOT NULL UNIQUE,
+    op_id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     entity_id TEXT NOT NULL,
     state TEXT NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sync_quarantine (
-    seq INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
-    state TEXT NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX sync_quarantine_key ON sync_quarantine (kind, key);
+    state TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sync_cursors (
     kind TEXT NOT NULL PRIMARY KEY,

@@ -73,26 +73,23 @@ pub(crate) fn put_cursor(
     }
 }
 
-/// Open conflicts, oldest first.
+/// Open conflicts, oldest first. Times are compared as instants, so not in SQL.
 pub(crate) fn conflicts(
     db: &Connection,
     op: Option<&OpId>,
 ) -> Result<Vec<ConflictEntry>, StoreError> {
     let what = "read conflicts";
-    match op {
+    let mut entries: Vec<ConflictEntry> = match op {
         Some(op) => all(
             db,
             "SELECT state FROM sync_conflicts WHERE op_id = ?1",
             [op.as_str()],
             what,
-        ),
-        None => all(
-            db,
-            "SELECT state FROM sync_conflicts ORDER BY seq",
-            [],
-            what,
-        ),
-    }
+        )?,
+        None => all(db, "SELECT state FROM sync_conflicts", [], what)?,
+    };
+    entries.sort_by(|a, b| (&a.detected_at, &a.op_id).cmp(&(&b.detected_at, &b.op_id)));
+    Ok(entries)
 }
 
 /// Stores open conflicts.
@@ -128,8 +125,7 @@ pub(crate) fn delete_conflicts(db: &Connection, ops: &[OpId]) -> Result<(), Stor
     Ok(())
 }
 
-/// Quarantined rows. A replaced entry keeps its place, so that paging through them ends; an `after`
-/// that was released meanwhile starts over.
+/// Quarantined rows in order of key.
 pub(crate) fn quarantined(
     db: &Connection,
     kind: &Kind,
@@ -138,8 +134,8 @@ pub(crate) fn quarantined(
 ) -> Result<Vec<QuarantineEntry>, StoreError> {
     all(
         db,
-        "SELECT state FROM sync_quarantine WHERE kind = ?1 AND seq > coalesce( \
-         (SELECT seq FROM sync_quarantine WHERE kind = ?1 AND key = ?2), 0) ORDER BY seq LIMIT ?3",
+        "SELECT state FROM sync_quarantine WHERE kind = ?1 AND (?2 IS NULL OR key > ?2) \
+         ORDER BY key LIMIT ?3",
         params![kind.as_str(), after, limit],
         "read the quarantine",
     )

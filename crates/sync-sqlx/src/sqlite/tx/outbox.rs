@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params_from_iter};
+use rusqlite::{CachedStatement, Connection, Row, ToSql, params_from_iter};
 use serde::Serialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -173,12 +173,13 @@ pub(crate) fn count(db: &Connection, query: &OpQuery) -> Result<u64, StoreError>
         .context("count operations")
 }
 
-/// The greatest place that was ever given.
-pub(crate) fn last_place(db: &Connection) -> Result<i64, StoreError> {
-    db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'sync_outbox'")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
-        .map(|place| place.unwrap_or(0))
-        .context("read the last place of the queue")
+/// The greatest place given so far, also of operations that are gone.
+pub(crate) fn last_seq(db: &Connection) -> Result<i64, StoreError> {
+    db.prepare_cached(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'sync_outbox'",
+    )
+    .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+    .context("read the last place")
 }
 
 /// The conditions of a query; each text is fixed, so that few statements are ever prepared.

@@ -1,5 +1,8 @@
 //! The user's rows: records in, records out.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, ToSql};
 use serde_json::{Map, Value};
@@ -34,7 +37,7 @@ pub(crate) fn get(
     let mut statement = db.prepare_cached(&table.select).context("read rows")?;
     let kind = table.schema.kind.as_str();
     let mut records = Vec::with_capacity(ids.len());
-    for id in ids {
+    for id in versions::distinct(ids) {
         let mut rows = statement.query([id.as_str(), kind]).context("read rows")?;
         if let Some(row) = rows.next().context("read rows")? {
             records.push(record(table, row)?);
@@ -78,8 +81,9 @@ struct Shaped<'r> {
     rest: Option<String>,
 }
 
-/// Makes a record fit the table, or says why it does not.
-fn shape<'r>(table: &Table, record: &'r Record) -> Result<Shaped<'r>, String> {
+/// Makes a record fit the table, or says why it does not. The server's records leave local-only
+/// columns alone.
+fn shape<'r>(table: &Table, record: &'r Record, from_server: bool) -> Result<Shaped<'r>, String> {
     let id = id_of(table, record)?;
     let mut given = None;
     let mut cells = Vec::with_capacity(table.synced.len() + 1);
@@ -104,6 +108,9 @@ fn shape<'r>(table: &Table, record: &'r Record) -> Result<Shaped<'r>, String> {
         let column = &table.schema.columns[place];
         if let Some(value) = record.get(&column.field) {
             placed += 1;
+            if from_server {
+                continue;
+            }
             cells.push(encode(column, Some(value))?);
             given
                 .get_or_insert_with(|| table.synced.clone())
@@ -123,15 +130,41 @@ fn shape<'r>(table: &Table, record: &'r Record) -> Result<Shaped<'r>, String> {
     })
 }
 
-/// The id field may be a number, or bear another name than the schema says.
 fn id_of(table: &Table, record: &Record) -> Result<EntityId, String> {
-    match record.get(&table.schema.id_field) {
-        Some(Value::String(text)) => EntityId::new(text).map_err(|error| error.to_string()),
-        Some(Value::Number(number)) if !number.is_f64() => {
-            EntityId::new(number.to_string()).map_err(|error| error.to_string())
+    match id_text(table, record) {
+        Some(text) => EntityId::new(text).map_err(|error| error.to_string()),
+        None => Err(format!(
+            "no id: expected a text in `{}`",
+            table.schema.id_field
+        )),
+    }
+}
+
+/// The id as text; it may be a number in the record.
+fn id_text<'r>(table: &Table, record: &'r Record) -> Option<Cow<'r, str>> {
+    match record.get(&table.schema.id_field)? {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+/// The places of the rows that are to be written: of a doubled id the last.
+pub(crate) fn newest(table: &Table, rows: &[RowWrite]) -> Vec<usize> {
+    let mut last = HashMap::with_capacity(rows.len());
+    for (place, row) in rows.iter().enumerate() {
+        if let Some(id) = id_text(table, &row.record) {
+            last.insert(id, place);
         }
-        Some(_) => Err(format!("field `{}` is no usable id", table.schema.id_field)),
-        None => record.id().map_err(|error| error.to_string()),
+    }
+    let is_last = |place: &usize| {
+        let id = rows.get(*place).and_then(|row| id_text(table, &row.record));
+        id.is_none_or(|id| last.get(&id) == Some(place))
+    };
+    if last.len() == rows.len() {
+        (0..rows.len()).collect()
+    } else {
+        (0..rows.len()).filter(is_last).collect()
     }
 }
 
@@ -168,6 +201,7 @@ struct Writer<'c> {
 /// What became of one row.
 enum Outcome {
     Written,
+    Nothing,
     Refused(String),
 }
 
@@ -184,7 +218,8 @@ impl<'c> Writer<'c> {
 
     /// Writes one row; an error that is a refusal may leave a trace, for a savepoint to remove.
     fn write(&mut self, row: &RowWrite) -> rusqlite::Result<Outcome> {
-        let shaped = match shape(self.table, &row.record) {
+        let from_server = matches!(row.origin, RowOrigin::Server { .. });
+        let shaped = match shape(self.table, &row.record, from_server) {
             Ok(shaped) => shaped,
             Err(reason) => return Ok(Outcome::Refused(reason)),
         };
@@ -258,42 +293,40 @@ fn forget_rest(db: &Connection, kind: &str, id: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes one slice of rows; `offset` is the place of its first row in the whole call.
+/// Writes the rows at these places.
 pub(crate) fn put(
     db: &Connection,
     table: &Table,
     rows: &[RowWrite],
-    offset: usize,
+    places: &[usize],
     report: &mut PutReport,
 ) -> Result<(), StoreError> {
     let mut writer = Writer::new(db, table).context("write rows")?;
-    one_by_one_if_refused(db, rows, offset, report, |row| writer.write(row)).context("write rows")
+    one_by_one_if_refused(db, rows, places, report, |row| writer.write(row)).context("write rows")
 }
 
-/// Removes one slice of rows.
+/// Removes the rows at these places.
 pub(crate) fn remove(
     db: &Connection,
     table: &Table,
-    rows: &[Removal],
-    offset: usize,
+    removals: &[Removal],
+    places: &[usize],
     report: &mut PutReport,
 ) -> Result<(), StoreError> {
+    let what = "remove rows";
     let kind = &table.schema.kind;
-    let mut work = || -> rusqlite::Result<()> {
-        let mut delete = db.prepare_cached(&table.delete)?;
-        let mut forgotten = 0;
-        one_by_one_if_refused(db, rows, offset, report, |removal| {
-            if delete.execute([removal.id.as_str()])? == 0 {
-                forgotten += 1;
-            }
-            forget_rest(db, kind.as_str(), removal.id.as_str())?;
-            versions::removed(db, kind, &removal.id, removal.tombstone.as_ref())?;
-            Ok(Outcome::Written)
-        })?;
-        report.written = report.written.saturating_sub(forgotten);
-        Ok(())
-    };
-    work().context("remove rows")
+    let mut delete = db.prepare_cached(&table.delete).context(what)?;
+    one_by_one_if_refused(db, removals, places, report, |removal| {
+        let was_there = delete.execute([removal.id.as_str()])? > 0;
+        forget_rest(db, kind.as_str(), removal.id.as_str())?;
+        versions::removed(db, kind, &removal.id, removal.tombstone.as_ref())?;
+        Ok(if was_there {
+            Outcome::Written
+        } else {
+            Outcome::Nothing
+        })
+    })
+    .context(what)
 }
 
 /// Does the same with every item, in one savepoint; if the table refuses one of them, again, in a
@@ -301,28 +334,21 @@ pub(crate) fn remove(
 fn one_by_one_if_refused<T>(
     db: &Connection,
     items: &[T],
-    offset: usize,
+    places: &[usize],
     report: &mut PutReport,
     mut work: impl FnMut(&T) -> rusqlite::Result<Outcome>,
 ) -> rusqlite::Result<()> {
     let before = report.clone();
-    let count = |index: usize, outcome: Outcome, report: &mut PutReport| match outcome {
-        Outcome::Written => report.written += 1,
-        Outcome::Refused(reason) => report.rejected.push(Rejected {
-            index: offset + index,
-            reason,
-        }),
-    };
     run_cached(db, "SAVEPOINT sync_slice")?;
-    for (index, item) in items.iter().enumerate() {
-        match work(item) {
-            Ok(outcome) => count(index, outcome, report),
+    for &place in places {
+        match work(&items[place]) {
+            Ok(outcome) => count(report, place, outcome),
             Err(error) if refusal(&error).is_some() && !db.is_autocommit() => {
                 *report = before;
                 run_cached(db, "ROLLBACK TO sync_slice")?;
-                for (index, item) in items.iter().enumerate() {
-                    let outcome = alone(db, || work(item))?;
-                    count(index, outcome, report);
+                for &place in places {
+                    let outcome = alone(db, || work(&items[place]))?;
+                    count(report, place, outcome);
                 }
                 break;
             }
@@ -330,6 +356,14 @@ fn one_by_one_if_refused<T>(
         }
     }
     run_cached(db, "RELEASE sync_slice")
+}
+
+fn count(report: &mut PutReport, index: usize, outcome: Outcome) {
+    match outcome {
+        Outcome::Written => report.written += 1,
+        Outcome::Nothing => {}
+        Outcome::Refused(reason) => report.rejected.push(Rejected { index, reason }),
+    }
 }
 
 fn alone(
@@ -362,7 +396,7 @@ pub(crate) fn insert(db: &Connection, table: &Table, record: &Record) -> Result<
             format!("table `{}` refuses the row: {reason}", table.schema.table),
         )
     };
-    let shaped = shape(table, record).map_err(refused)?;
+    let shaped = shape(table, record, false).map_err(refused)?;
     let given = shaped.given.as_deref().unwrap_or(&table.synced);
     let sql = table.write(given, OnConflict::Nothing);
     let work = || -> rusqlite::Result<bool> {

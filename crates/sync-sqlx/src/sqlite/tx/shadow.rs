@@ -5,7 +5,7 @@ use sync_core::store::StoreError;
 use sync_core::{EntityId, Kind, Record, ServerState, Shadow, Version};
 
 use super::outbox::json;
-use super::versions::{entity_id, version};
+use super::versions::{distinct, entity_id, version};
 use crate::codec::stamp_text;
 use crate::error::{Context, corrupt};
 
@@ -21,7 +21,7 @@ pub(crate) fn get(
     let sql = format!("SELECT {COLUMNS} FROM sync_shadow WHERE kind = ?1 AND entity_id = ?2");
     let mut statement = db.prepare_cached(&sql).context("read shadows")?;
     let mut shadows = Vec::new();
-    for id in ids {
+    for id in distinct(ids) {
         let mut rows = statement
             .query([kind.as_str(), id.as_str()])
             .context("read shadows")?;
@@ -173,7 +173,7 @@ pub(crate) fn pending(
              OR EXISTS (SELECT 1 FROM sync_shadow WHERE kind = ?1 AND entity_id = ?2)",
         )?;
         let mut pending = Vec::new();
-        for id in ids {
+        for id in distinct(ids) {
             if statement.query_row([kind.as_str(), id.as_str()], |row| row.get(0))? {
                 pending.push(id.clone());
             }

@@ -30,16 +30,17 @@ impl StoreTx for SqliteTx<'_> {
     }
 
     async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError> {
+        let table = self.step(|_, work| work.table(kind)).await?;
+        let newest = rows::newest(&table, rows);
         let mut report = PutReport::default();
-        for (index, slice) in rows.chunks(SLICE).enumerate() {
+        for (index, slice) in newest.chunks(SLICE).enumerate() {
             if index > 0 {
                 self.breathe().await;
             }
-            let report = &mut report;
+            let (table, report) = (&table, &mut report);
             self.step(move |db, work| {
-                let table = work.table(kind)?;
                 let before = report.written;
-                rows::put(db, &table, slice, index * SLICE, report)?;
+                rows::put(db, table, rows, slice, report)?;
                 work.written += report.written - before;
                 Ok(())
             })
@@ -64,16 +65,16 @@ impl StoreTx for SqliteTx<'_> {
     }
 
     async fn remove(&mut self, kind: &Kind, removals: &[Removal]) -> Result<PutReport, StoreError> {
+        let table = self.step(|_, work| work.table(kind)).await?;
+        let places: Vec<usize> = (0..removals.len()).collect();
         let mut report = PutReport::default();
-        for (index, slice) in removals.chunks(SLICE).enumerate() {
+        for (index, slice) in places.chunks(SLICE).enumerate() {
             if index > 0 {
                 self.breathe().await;
             }
-            let report = &mut report;
-            self.step(move |db, work| {
-                rows::remove(db, &*work.table(kind)?, slice, index * SLICE, report)
-            })
-            .await?;
+            let (table, report) = (&table, &mut report);
+            self.step(move |db, _| rows::remove(db, table, removals, slice, report))
+                .await?;
         }
         if report.written > 0 {
             note(&mut self.work.rows, kind);
@@ -86,7 +87,11 @@ impl StoreTx for SqliteTx<'_> {
         kind: &Kind,
         ids: &[EntityId],
     ) -> Result<Vec<(EntityId, Option<Version>)>, StoreError> {
-        self.step(|db, _| versions::versions(db, kind, ids)).await
+        self.step(|db, work| {
+            work.table(kind)?;
+            versions::versions(db, kind, ids)
+        })
+        .await
     }
 
     async fn mark_seen(
@@ -95,8 +100,11 @@ impl StoreTx for SqliteTx<'_> {
         generation: u32,
         ids: &[EntityId],
     ) -> Result<(), StoreError> {
-        self.step(|db, _| versions::mark_seen(db, kind, generation, ids))
-            .await
+        self.step(|db, work| {
+            work.table(kind)?;
+            versions::mark_seen(db, kind, generation, ids)
+        })
+        .await
     }
 
     async fn unseen(
@@ -120,7 +128,7 @@ impl StoreTx for SqliteTx<'_> {
         kind: &Kind,
         before: &Version,
     ) -> Result<u64, StoreError> {
-        self.step(|db, _| versions::forget_tombstones(db, kind, before))
+        self.step(|db, work| versions::forget_tombstones(db, &*work.table(kind)?, before))
             .await
     }
 
@@ -142,7 +150,7 @@ impl StoreTx for SqliteTx<'_> {
     }
 
     async fn last_seq(&mut self) -> Result<i64, StoreError> {
-        self.step(|db, _| outbox::last_place(db)).await
+        self.step(|db, _| outbox::last_seq(db)).await
     }
 
     async fn update_ops(&mut self, ops: &[Op]) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! What the server last said about each row that it wrote.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use sync_core::store::StoreError;
 use sync_core::{EntityId, Kind, Version};
@@ -11,7 +13,7 @@ use crate::sqlite::table::Table;
 /// Notes a version: kind, id, stamp, tag, generation.
 pub(crate) const UPSERT: &str = "INSERT INTO sync_versions (kind, entity_id, stamp, tag, generation) VALUES (?1, ?2, ?3, ?4, ?5) \
      ON CONFLICT (kind, entity_id) DO UPDATE SET stamp = excluded.stamp, tag = excluded.tag, \
-     generation = excluded.generation, removed = 0";
+     generation = max(generation, excluded.generation), removed = 0";
 
 /// Notes the version of a row that was written; `statement` is [`UPSERT`].
 pub(crate) fn upsert(
@@ -64,7 +66,7 @@ pub(crate) fn versions(
         .prepare_cached("SELECT stamp, tag FROM sync_versions WHERE kind = ?1 AND entity_id = ?2")
         .context("read versions")?;
     let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
+    for id in distinct(ids) {
         let stored = statement
             .query_row([kind.as_str(), id.as_str()], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -100,7 +102,8 @@ pub(crate) fn mark_seen(
 ) -> Result<(), StoreError> {
     let mark = || -> rusqlite::Result<()> {
         let mut statement = db.prepare_cached(
-            "UPDATE sync_versions SET generation = ?3 WHERE kind = ?1 AND entity_id = ?2",
+            "UPDATE sync_versions SET generation = ?3 \
+             WHERE kind = ?1 AND entity_id = ?2 AND generation < ?3",
         )?;
         for id in ids {
             statement.execute(params![kind.as_str(), id.as_str(), generation])?;
@@ -148,23 +151,26 @@ pub(crate) fn count_synced(db: &Connection, table: &Table) -> Result<u64, StoreE
         .context("count synced rows")
 }
 
-/// Forgets tombstones older than this. Stamps are compared as instants, so not in SQL.
+/// Forgets tombstones older than this, of rows that are not there again. Stamps are compared as
+/// instants, so not in SQL.
 pub(crate) fn forget_tombstones(
     db: &Connection,
-    kind: &Kind,
+    table: &Table,
     before: &Version,
 ) -> Result<u64, StoreError> {
     let tombstones: Vec<(i64, Option<String>)> = db
-        .prepare_cached("SELECT rowid, stamp FROM sync_versions WHERE kind = ?1 AND removed = 1")
+        .prepare_cached(&table.tombstones)
         .and_then(|mut statement| {
             statement
-                .query_map([kind.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map([table.schema.kind.as_str()], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
                 .collect()
         })
         .context("read tombstones")?;
     let mut forgotten = 0;
     for (rowid, stamp) in tombstones {
-        if version(stamp, None)?.is_some_and(|version| version.stamp < before.stamp) {
+        if version(stamp, None)?.is_some_and(|version| before.is_newer_than(&version)) {
             db.prepare_cached("DELETE FROM sync_versions WHERE rowid = ?1")
                 .and_then(|mut statement| statement.execute([rowid]))
                 .context("forget a tombstone")?;
@@ -172,4 +178,11 @@ pub(crate) fn forget_tombstones(
         }
     }
     Ok(forgotten)
+}
+
+/// The ids of a set in the order asked for, each once.
+pub(crate) fn distinct(ids: &[EntityId]) -> impl Iterator<Item = &EntityId> {
+    let mut seen = BTreeSet::new();
+    let single = ids.len() < 2;
+    ids.iter().filter(move |id| single || seen.insert(*id))
 }
