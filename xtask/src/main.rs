@@ -2,6 +2,7 @@
 //!
 //! Every check that runs on a build machine is a task here, so that a red job has a command to repeat it locally.
 
+mod bench;
 mod ci;
 mod msrv;
 mod tidy;
@@ -19,6 +20,11 @@ struct Task {
 }
 
 const TASKS: &[Task] = &[
+    Task {
+        name: "bench",
+        about: "speed beside raw SQLite: W1 (pull 100,000 rows) and W3 (local writes)",
+        run: bench::run,
+    },
     Task {
         name: "ci",
         about: "everything a change must pass; `ci STEP…` runs some, `ci --skip STEP` all but one",
