@@ -151,7 +151,8 @@ pub trait StoreTx: Send {
     /// How many rows of this kind the server once wrote and are still there.
     async fn count_synced(&mut self, kind: &Kind) -> Result<u64, StoreError>;
 
-    /// Forgets tombstone versions of removed rows older than this stamp; returns how many.
+    /// Forgets tombstone versions older than this stamp, of entities that have no row; returns how
+    /// many.
     async fn forget_tombstones(&mut self, kind: &Kind, before: &Version)
     -> Result<u64, StoreError>;
 

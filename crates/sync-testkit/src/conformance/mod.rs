@@ -122,6 +122,7 @@ macro_rules! store_conformance {
                 an_absent_field_becomes_null,
                 an_unknown_field_that_is_absent_goes,
                 local_only_fields_are_left_out,
+                what_the_server_says_of_local_only_fields_is_passed_over,
                 insert_adds_a_new_row,
                 insert_leaves_an_existing_row_alone,
                 a_removed_row_is_gone_with_all_its_fields,
