@@ -169,7 +169,7 @@ pub trait StoreTx: Send {
     /// How many operations match (`limit` is ignored).
     async fn count_ops(&mut self, query: &OpQuery) -> Result<u64, StoreError>;
 
-    /// The greatest place given so far; 0 if none was.
+    /// The greatest place given so far, also if its operation is gone; 0 if none was.
     async fn last_seq(&mut self) -> Result<i64, StoreError>;
 
     /// Replaces operations, found by `op_id`; their place stays, whatever their `seq` says.
