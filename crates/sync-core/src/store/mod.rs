@@ -151,7 +151,8 @@ pub trait StoreTx: Send {
     /// How many rows of this kind the server once wrote and are still there.
     async fn count_synced(&mut self, kind: &Kind) -> Result<u64, StoreError>;
 
-    /// Forgets tombstone versions of removed rows older than this stamp; returns how many.
+    /// Forgets tombstone versions older than this stamp, of entities that have no row; returns how
+    /// many.
     async fn forget_tombstones(&mut self, kind: &Kind, before: &Version)
     -> Result<u64, StoreError>;
 
@@ -168,7 +169,7 @@ pub trait StoreTx: Send {
     /// How many operations match (`limit` is ignored).
     async fn count_ops(&mut self, query: &OpQuery) -> Result<u64, StoreError>;
 
-    /// The greatest place given so far; 0 if none was.
+    /// The greatest place given so far, also if its operation is gone; 0 if none was.
     async fn last_seq(&mut self) -> Result<i64, StoreError>;
 
     /// Replaces operations, found by `op_id`; their place stays, whatever their `seq` says.

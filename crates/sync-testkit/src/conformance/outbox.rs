@@ -105,6 +105,27 @@ pub async fn a_place_is_never_used_again(store: Arc<dyn Store>) {
     }
 }
 
+pub async fn the_last_place_is_known(store: Arc<dyn Store>) {
+    assert_eq!(reading(&store).await.last_seq().await.unwrap(), 0);
+    let ops = ["op1", "op2"].map(|name| upsert(name, &wide(), "e1"));
+    let places = append(&store, &ops).await;
+    let mut tx = writing(&store).await;
+    assert_eq!(tx.last_seq().await.unwrap(), places[1]);
+    tx.delete_ops(&ops.map(|op| op.op_id)).await.unwrap();
+    assert_eq!(
+        tx.last_seq().await.unwrap(),
+        places[1],
+        "a place that was given stays given"
+    );
+    let more = tx
+        .append_ops(&[upsert("op3", &wide(), "e1")])
+        .await
+        .unwrap();
+    assert_eq!(tx.last_seq().await.unwrap(), more[0]);
+    drop(tx);
+    assert_eq!(reading(&store).await.last_seq().await.unwrap(), places[1]);
+}
+
 pub async fn an_operation_id_is_unique(store: Arc<dyn Store>) {
     append(&store, &[upsert("op1", &wide(), "e1")]).await;
     let again = [upsert("op1", &plain(), "e2")];

@@ -133,6 +133,21 @@ pub async fn local_only_fields_are_left_out(store: Arc<dyn Store>) {
     }
 }
 
+pub async fn what_the_server_says_of_local_only_fields_is_passed_over(store: Arc<dyn Store>) {
+    let theirs = record(json!({"id": "a", "title": "A", "mood": {"not": "even a text"}}));
+    put(
+        &store,
+        &wide(),
+        &[RowWrite::server(theirs, Some(version(1)), 1)],
+    )
+    .await;
+    assert_row(
+        &wide(),
+        &row("a", "A"),
+        get(&store, &wide(), &id("a")).await.as_ref(),
+    );
+}
+
 pub async fn insert_adds_a_new_row(store: Arc<dyn Store>) {
     let new = record(json!({"id": "a", "title": "A", "order": 1, "x-unknown": [1, null]}));
     let mut tx = writing(&store).await;

@@ -93,9 +93,8 @@ pub async fn the_sweep_goes_page_by_page_in_order_of_bytes(store: Arc<dyn Store>
     put(&store, &wide(), &rows).await;
     let mut tx = reading(&store).await;
     let mut pages = Vec::new();
-    while let Some(page) =
-        Some(tx.unseen(&wide(), 2, pages.last(), 3).await.unwrap()).filter(|page| !page.is_empty())
-    {
+    for _ in 0..4 {
+        let page = tx.unseen(&wide(), 2, pages.last(), 3).await.unwrap();
         assert!(page.len() <= 3);
         pages.extend(page);
     }

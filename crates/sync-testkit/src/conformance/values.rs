@@ -145,6 +145,12 @@ pub async fn bytes_are_kept(store: Arc<dyn Store>) {
     }
 }
 
+pub async fn unusual_base64_is_kept_or_refused(store: Arc<dyn Store>) {
+    for base64 in ["AAE", "AB==", "AAEC\n", "-_-_", "====", "AA=A"] {
+        assert_kept_or_refused(&store, "photo", json!(base64)).await;
+    }
+}
+
 pub async fn instants_are_kept(store: Arc<dyn Store>) {
     for stamp in [
         json!("2026-03-01T12:00:00Z"),

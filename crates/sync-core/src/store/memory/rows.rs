@@ -19,13 +19,11 @@ pub(super) struct Table {
     known: BTreeMap<EntityId, Arc<Known>>,
 }
 
-/// What the server last said about an entity.
+/// What the server last said about an entity; a tombstone if there is no row of it.
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
     version: Option<Version>,
     generation: u32,
-    /// Was the row removed with this version?
-    removed: bool,
 }
 
 impl Table {
@@ -61,7 +59,7 @@ impl Table {
                 generation,
             } = &write.origin
             {
-                self.note(id, version.clone(), *generation, false);
+                self.note(id, version.clone(), *generation);
             }
             report.written += 1;
         }
@@ -111,12 +109,11 @@ impl Table {
         self.rows.insert(id, Arc::new(row));
     }
 
-    fn note(&mut self, id: EntityId, version: Option<Version>, generation: u32, removed: bool) {
+    fn note(&mut self, id: EntityId, version: Option<Version>, generation: u32) {
         let before = self.known.get(&id).map_or(0, |known| known.generation);
         let known = Known {
             version,
             generation: generation.max(before),
-            removed,
         };
         self.known.insert(id, Arc::new(known));
     }
@@ -128,7 +125,7 @@ impl Table {
                 report.written += 1;
             }
             match &removal.tombstone {
-                Some(version) => self.note(removal.id.clone(), Some(version.clone()), 0, true),
+                Some(version) => self.note(removal.id.clone(), Some(version.clone()), 0),
                 None => drop(self.known.remove(&removal.id)),
             }
         }
@@ -159,7 +156,7 @@ impl Table {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.known
             .range::<EntityId, _>((from, Bound::Unbounded))
-            .filter(|(id, known)| known.generation < generation && self.is_synced(id, known))
+            .filter(|(id, known)| known.generation < generation && self.rows.contains_key(*id))
             .map(|(id, _)| id)
             .filter(|id| !has_op(id))
             .take(limit as usize)
@@ -168,15 +165,8 @@ impl Table {
     }
 
     pub(super) fn count_synced(&self) -> u64 {
-        let synced = self
-            .known
-            .iter()
-            .filter(|(id, known)| self.is_synced(id, known));
+        let synced = self.known.keys().filter(|id| self.rows.contains_key(*id));
         synced.count() as u64
-    }
-
-    fn is_synced(&self, id: &EntityId, known: &Known) -> bool {
-        !known.removed && self.rows.contains_key(id)
     }
 
     pub(super) fn forget_tombstones(&mut self, before: &Version) -> u64 {
@@ -186,7 +176,7 @@ impl Table {
                 .version
                 .as_ref()
                 .is_some_and(|version| before.is_newer_than(version));
-            !(known.removed && older) || self.rows.contains_key(id)
+            !older || self.rows.contains_key(id)
         });
         (count - self.known.len()) as u64
     }
