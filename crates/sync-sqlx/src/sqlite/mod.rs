@@ -7,6 +7,8 @@ mod open;
 mod options;
 mod readers;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod writer;
 

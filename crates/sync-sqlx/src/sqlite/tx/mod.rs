@@ -4,6 +4,7 @@ pub(crate) mod bookkeeping;
 pub(crate) mod outbox;
 pub(crate) mod rows;
 pub(crate) mod shadow;
+mod shape;
 mod store_tx;
 pub(crate) mod versions;
 

@@ -7,6 +7,7 @@ use sync_core::store::{
 };
 use sync_core::{EntityId, Kind, Op, OpId, Record, Shadow, Version};
 
+use super::shape::newest;
 use super::{SqliteTx, bookkeeping, outbox, rows, shadow, versions};
 
 /// So many rows are written before other tasks of this thread get their turn.
@@ -31,7 +32,7 @@ impl StoreTx for SqliteTx<'_> {
 
     async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError> {
         let table = self.step(|_, work| work.table(kind)).await?;
-        let newest = rows::newest(&table, rows);
+        let newest = newest(&table, rows);
         let mut report = PutReport::default();
         for (index, slice) in newest.chunks(SLICE).enumerate() {
             if index > 0 {
