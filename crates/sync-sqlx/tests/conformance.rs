@@ -8,7 +8,9 @@ use sync_testkit::conformance;
 
 sync_testkit::store_conformance!(async {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path().join("app.db")).await.unwrap();
+    let store = SqliteStore::open(folder.path().join("app.db"))
+        .await
+        .unwrap();
     let tables = sqlx::raw_sql(conformance::SQLITE_TABLES);
     tables.execute(store.pool()).await.unwrap();
     let store: Arc<dyn Store> = Arc::new(store);
