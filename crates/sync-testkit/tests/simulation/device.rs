@@ -146,13 +146,19 @@ impl Device {
         }
     }
 
-    /// A whole run, or the rest of the one under way.
+    /// A whole run, after the rest of one that may be under way.
     pub(crate) fn sync(&mut self) {
+        self.finish();
+        self.step();
+        self.finish();
+    }
+
+    fn finish(&mut self) {
         for _ in 0..1_000 {
-            self.step();
             if self.run.is_none() {
                 return;
             }
+            self.step();
         }
         panic!("a run of {} does not end", self.name);
     }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream;
+use serde_json::json;
 use sync_core::transport::{
-    Answer, Capabilities, FetchRequest, PullPage, PullRequest, PushChange, PushOutcome,
+    Answer, Capabilities, FetchRequest, PullPage, PullRequest, PushChange, PushOp, PushOutcome,
     PushRequest, PushResult, WakeupStream,
 };
 use sync_core::{OpId, ServerState, Transport, TransportError, TransportErrorKind};
@@ -52,6 +53,14 @@ impl Link {
     }
 }
 
+fn shown(op: &PushOp) -> String {
+    let record = match &op.change {
+        PushChange::Upsert { record, .. } => json!(record).to_string(),
+        PushChange::Delete => "delete".to_owned(),
+    };
+    format!("{record} {:?} key {}", op.precondition, op.key)
+}
+
 fn failed(fault: Fault) -> TransportError {
     match fault {
         Fault::NotLeft => TransportError::new(TransportErrorKind::Offline, "no connection"),
@@ -69,10 +78,8 @@ impl Transport for Link {
             return Err(failed(fault));
         }
         let items = self.server.lock().unwrap().pull(&request);
-        self.note(format!(
-            "pull since {:?} {:?}: {items:?}",
-            request.since, request.after_id
-        ));
+        let since = &request.since;
+        self.note(format!("pull since {since:?}: {}", json!(items)));
         pause().await;
         Ok(self.answer(PullPage::new(items)))
     }
@@ -89,7 +96,7 @@ impl Transport for Link {
         pause().await;
         let fault = self.next_fault();
         if matches!(fault, Fault::NotLeft | Fault::Lost) {
-            self.note(format!("push {op:?}: {fault:?}"));
+            self.note(format!("push {}: {fault:?}", shown(op)));
             return Err(failed(fault));
         }
         let refuses = fault == Fault::Refuse
@@ -103,7 +110,7 @@ impl Transport for Link {
         } else {
             self.server.lock().unwrap().push(op)
         };
-        self.note(format!("push {op:?}: {fault:?} {outcome:?}"));
+        self.note(format!("push {}: {fault:?} {outcome:?}", shown(op)));
         if fault == Fault::AnswerLost {
             return Err(failed(fault));
         }

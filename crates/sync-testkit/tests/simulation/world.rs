@@ -16,6 +16,7 @@ pub(crate) const ID: &str = "x";
 pub(crate) struct World {
     pub(crate) server: Arc<Mutex<Server>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
+    pub(crate) strategy: ConflictStrategy,
     pub(crate) devices: [Device; 2],
 }
 
@@ -39,6 +40,7 @@ impl World {
         Self {
             server,
             faults,
+            strategy,
             devices,
         }
     }

@@ -77,8 +77,8 @@ pub(crate) async fn play(case: &Value) -> Outcome {
     engine.sync().await.unwrap();
     *script.date.lock().unwrap() = None;
     if !op["base_record"].is_null() {
-        let stamp = op["base_version"].as_str();
-        let version = stamp.map(|stamp| Version::new(Timestamp::parse(stamp).unwrap()));
+        let stamp = Timestamp::from_json(&op["base_version"]).ok();
+        let version = stamp.map(Version::new);
         let row = RowWrite::server(script::record(&op["base_record"]), version, 1);
         let mut tx = store.begin(TxMode::Write).await.unwrap();
         assert!(tx.put(&kind, &[row]).await.unwrap().rejected.is_empty());
