@@ -67,7 +67,7 @@ impl Entity {
                 return Next::Nothing;
             }
             if head.fate == Fate::Unknown {
-                if !attempt.checked && self.needs_check_before_repeat(features) {
+                if !attempt.checked && self.needs_check_before_repeat(attempt, features) {
                     return Next::Fetch(FetchWhy::Unchecked);
                 }
                 return self.send(rules);
@@ -92,8 +92,12 @@ impl Entity {
         }
     }
 
-    /// Is the repeat one that the server would carry out a second time?
-    fn needs_check_before_repeat(&self, features: &Features) -> bool {
+    /// Is the repeat one that the server would carry out a second time, or one that would cover
+    /// what others wrote since the record that it was merged with?
+    fn needs_check_before_repeat(&self, attempt: &Attempt, features: &Features) -> bool {
+        if self.is_forced_by_rule() {
+            return !attempt.answered;
+        }
         let unchecked = match self.head().and_then(|head| head.precondition.as_ref()) {
             Some(Precondition::Force) => true,
             Some(Precondition::IfAbsent) => !features.if_absent(),
@@ -106,18 +110,20 @@ impl Entity {
         let Some(head) = self.head() else {
             return false;
         };
-        let forced_by_rule = head
-            .verdict
-            .as_ref()
-            .is_some_and(|verdict| verdict.unreliable);
         match head.precondition {
-            Some(Precondition::Force) => forced_by_rule && !attempt.answered,
+            Some(Precondition::Force) => self.is_forced_by_rule() && !attempt.answered,
             // Somebody else may have chosen the same id, and this server does not look.
             Some(Precondition::IfAbsent) => {
                 !features.if_absent() && !self.id.is_uuid() && !attempt.answered
             }
             _ => false,
         }
+    }
+
+    /// Does the head go out by force only because the server cannot check its version?
+    fn is_forced_by_rule(&self) -> bool {
+        let verdict = self.head().and_then(|head| head.verdict.as_ref());
+        verdict.is_some_and(|verdict| verdict.unreliable)
     }
 
     /// A parked state that is newer than what the head was judged against is a conflict before

@@ -15,10 +15,13 @@ impl Entity {
         let Some(head) = self.head() else {
             return Flow::Settled;
         };
+        let deletes = head.outgoing().is_delete();
         match state {
-            Some(state) if state.is_deleted() && !head.outgoing().is_delete() => {
+            Some(state) if state.is_deleted() && !deletes => {
                 self.conflict(Found::answered(state, None), rules)
             }
+            // Some servers answer a deletion with the record that they deleted.
+            Some(state) if deletes && !state.is_deleted() => self.ack(None, false, rules),
             state => self.ack(state, false, rules),
         }
     }

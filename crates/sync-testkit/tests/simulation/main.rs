@@ -1,0 +1,18 @@
+//! Real engines and a small server in one thread: chosen interleavings and random walks, with lost
+//! requests and answers, refusals and crashes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod check;
+mod device;
+mod faults;
+mod interleavings;
+mod link;
+mod server;
+mod walk;
+mod world;
