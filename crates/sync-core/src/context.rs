@@ -1,7 +1,7 @@
 //! What push and pull share: the two seams, the tables, and what was observed of the server.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backoff::RetryPolicy;
 use crate::config::SyncConfig;
@@ -11,12 +11,14 @@ use crate::event::{EventHub, SyncEvent};
 use crate::id::Kind;
 use crate::outbox::{Entity, Refused, Rules};
 use crate::stats::SyncStats;
-use crate::store::{CursorState, QuarantineEntry, Store, StoreError, StoreTx};
+use crate::store::{CursorState, QuarantineEntry, Store, StoreError, StoreTx, TxMode};
 use crate::table::Table;
 use crate::time::Timestamp;
 use crate::transport::{Answer, Features, Transport};
 
 const CLOCK_OFFSET: &str = "clock_offset_nanos";
+/// What a `Date` header, in whole seconds and after a round trip, cannot tell: two seconds.
+const UNCERTAINTY: i128 = 2_000_000_000;
 
 /// What the server's answers told about the server itself.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +77,7 @@ impl Context {
             epoch,
             features,
         } = answer;
-        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut observed = self.observed();
         if let Some(features) = features {
             observed.features = features;
         }
@@ -89,22 +91,13 @@ impl Context {
     }
 
     pub(crate) fn features(&self) -> Features {
-        self.observed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .features
-            .clone()
+        self.observed().features.clone()
     }
 
     /// The device's time, corrected by what is known of the server's clock. A difference below two
     /// seconds is within what a `Date` header can tell and is not corrected.
     pub(crate) fn corrected_now(&self) -> Timestamp {
-        const UNCERTAINTY: i128 = 2_000_000_000;
-        let offset = self
-            .observed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clock_offset_nanos;
+        let offset = self.observed().clock_offset_nanos;
         let now = self.env.now();
         if offset.abs() < UNCERTAINTY {
             return now;
@@ -119,20 +112,32 @@ impl Context {
             .await?
             .and_then(|text| text.parse().ok())
         {
-            let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
-            observed.clock_offset_nanos = offset;
+            self.observed().clock_offset_nanos = offset;
         }
         Ok(())
     }
 
-    /// Keeps what was observed for the next process.
-    pub(crate) async fn remember(&self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
-        let offset = self
-            .observed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clock_offset_nanos;
-        tx.put_meta(CLOCK_OFFSET, Some(&offset.to_string())).await
+    /// Keeps what was observed for the next process, if it differs from what is kept by more than
+    /// a `Date` header can tell.
+    pub(crate) async fn remember(&self) -> Result<(), StoreError> {
+        let offset = self.observed().clock_offset_nanos;
+        let kept = self
+            .store
+            .begin(TxMode::Read)
+            .await?
+            .meta(CLOCK_OFFSET)
+            .await?;
+        let kept: i128 = kept.and_then(|text| text.parse().ok()).unwrap_or(0);
+        if (offset - kept).abs() < UNCERTAINTY {
+            return Ok(());
+        }
+        let mut tx = self.store.begin(TxMode::Write).await?;
+        tx.put_meta(CLOCK_OFFSET, Some(&offset.to_string())).await?;
+        tx.commit().await
+    }
+
+    fn observed(&self) -> MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Was this kind ever pulled from the server that this transport talks to?

@@ -57,7 +57,8 @@ impl Shared {
     }
 
     async fn count_waiting(&self, report: &mut SyncReport) -> Result<(), SyncError> {
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        self.context.remember().await?;
+        let mut tx = self.context.store.begin(TxMode::Read).await?;
         let with = |status| OpQuery {
             status: Some(status),
             ..OpQuery::default()
@@ -65,8 +66,6 @@ impl Shared {
         report.pending = tx.count_ops(&OpQuery::default()).await?;
         report.stuck = tx.count_ops(&with(OpStatus::Stuck)).await?;
         report.open_conflicts = tx.count_ops(&with(OpStatus::Deferred)).await?;
-        self.context.remember(&mut *tx).await?;
-        tx.commit().await?;
         Ok(())
     }
 }

@@ -88,6 +88,9 @@ impl<'a> PullPhase<'a> {
             };
             self.context.tell(vec![event], &mut total.stats);
         }
+        if total.end == PhaseEnd::AuthRequired {
+            self.context.events.emit(SyncEvent::AuthRequired);
+        }
         Ok(total)
     }
 
@@ -128,8 +131,13 @@ impl<'a> PullPhase<'a> {
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let stored = tx.cursor(kind).await?;
         let mut cursor = stored.clone().unwrap_or_default();
+        if cursor.origin.as_deref().is_some_and(|own| own != origin) {
+            // Another server: what is known of the first one's pages says nothing about it.
+            resync::begin(&mut cursor, false);
+            cursor.pulled = false;
+        }
         let is_first = !cursor.pulled;
-        let reason = self.resync_reason(&cursor, table, &origin);
+        let reason = self.resync_reason(&cursor, table);
         if let (Some(reason), false) = (reason, is_first) {
             let list_decides = reason == FullResyncReason::FilterChanged
                 || self.resync.is_some_and(|request| request.clear_data);
@@ -149,17 +157,12 @@ impl<'a> PullPhase<'a> {
         Ok(cursor)
     }
 
-    fn resync_reason(
-        &self,
-        cursor: &CursorState,
-        table: &Table,
-        origin: &str,
-    ) -> Option<FullResyncReason> {
+    fn resync_reason(&self, cursor: &CursorState, table: &Table) -> Option<FullResyncReason> {
         let under_way = cursor.resync.is_some();
         if cursor.pulled && cursor.filter != table.filter_text() {
             return Some(FullResyncReason::FilterChanged);
         }
-        if self.resync.is_some() || cursor.origin.as_deref().is_some_and(|own| own != origin) {
+        if self.resync.is_some() {
             return Some(FullResyncReason::Manual);
         }
         let now = self.context.env.now();

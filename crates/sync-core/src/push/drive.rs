@@ -20,27 +20,51 @@ pub(super) struct Plan {
 }
 
 impl PushPhase<'_> {
-    /// Works until nothing is left to do for these entities, or the phase ends.
+    /// Works until nothing is left to do for these entities, or the phase ends. An entity whose
+    /// record keeps changing on the server waits until the others are through, and then a little.
     pub(super) async fn drive(&mut self, mut queue: VecDeque<Key>) -> Result<(), SyncError> {
-        while !queue.is_empty() && self.end.is_none() {
-            let batch = self.take(&mut queue);
-            let plan = self.look(&batch).await?;
-            let mut again = Vec::new();
-            for (key, why) in plan.fetches {
-                if self.end.is_some() {
-                    break;
+        let mut contended: VecDeque<Key> = VecDeque::new();
+        while self.end.is_none() {
+            if queue.is_empty() {
+                if contended.is_empty() {
+                    return Ok(());
                 }
-                if self.fetch(&key, why, None).await? {
-                    again.push(key);
-                }
+                self.context
+                    .env
+                    .sleep(self.context.config.conflict_retry_delay)
+                    .await;
+                queue.append(&mut contended);
             }
-            again.extend(self.send(plan.sends).await?);
-            for key in again.into_iter().rev() {
-                queue.push_front(key);
+            for key in self.step(&mut queue).await? {
+                let rounds = self.attempts.get(&key).map_or(0, |attempt| attempt.rounds);
+                let list = if rounds > 1 {
+                    &mut contended
+                } else {
+                    &mut queue
+                };
+                list.push_back(key);
             }
             queue.extend(self.take_answers().await?);
         }
         Ok(())
+    }
+
+    /// One look at some entities, and the requests that follow from it; returns those that are to
+    /// be looked at again.
+    async fn step(&mut self, queue: &mut VecDeque<Key>) -> Result<Vec<Key>, SyncError> {
+        let batch = self.take(queue);
+        let plan = self.look(&batch).await?;
+        let mut again = Vec::new();
+        for (key, why) in plan.fetches {
+            if self.end.is_some() {
+                break;
+            }
+            if self.fetch(&key, why, None).await? {
+                again.push(key);
+            }
+        }
+        again.extend(self.send(plan.sends).await?);
+        Ok(again)
     }
 
     /// As many entities as one request, or one round of parallel requests, can take.

@@ -67,7 +67,6 @@ impl<'a> PushPhase<'a> {
     /// Tries each waiting operation once.
     pub(crate) async fn run(&mut self) -> Result<PhaseEnd, SyncError> {
         self.prepare().await?;
-        self.fetch_unconfirmed().await?;
         for in_trouble in [false, true] {
             let mut after_seq = None;
             while self.end.is_none() {
@@ -81,6 +80,9 @@ impl<'a> PushPhase<'a> {
         }
         if self.end.is_none() {
             self.wait_for_resolvers().await?;
+        }
+        if self.end.is_none() {
+            self.fetch_unconfirmed().await?;
         }
         self.count_troubles().await?;
         Ok(self.end.take().unwrap_or(PhaseEnd::Completed))
