@@ -46,8 +46,8 @@ pub fn classify(
             state: Some(state), ..
         }) if has_landed(op.outgoing(), op.changed(), state) => AnswerClass::Landed,
         Ok(PushOutcome::Conflict { .. }) => AnswerClass::Conflict,
-        Ok(PushOutcome::Gone) if kind_pulled => AnswerClass::Gone,
-        Ok(PushOutcome::Gone | PushOutcome::Protocol { .. }) => AnswerClass::ProtocolError,
+        Ok(PushOutcome::Gone { .. }) if kind_pulled => AnswerClass::Gone,
+        Ok(PushOutcome::Gone { .. } | PushOutcome::Protocol { .. }) => AnswerClass::ProtocolError,
         Ok(PushOutcome::Refused { .. }) => AnswerClass::Refused,
         Ok(PushOutcome::Trouble { .. }) => AnswerClass::OpTrouble,
         Ok(PushOutcome::Unavailable { .. }) => AnswerClass::Environment,

@@ -206,13 +206,14 @@ async fn a_request_can_arrive_twice() {
 #[tokio::test]
 async fn the_last_result_of_a_push_can_be_another() {
     let bench = bench(1);
-    bench
-        .script
-        .next(Call::Push, TransportFault::LastResult(PushOutcome::Gone));
+    bench.script.next(
+        Call::Push,
+        TransportFault::LastResult(PushOutcome::Gone { state: None }),
+    );
     let request = PushRequest::new(vec![op("k1"), op("k2")]);
     let results = bench.transport.push(request).await.unwrap().value;
     assert_eq!(results[0].outcome, PushOutcome::Accepted { state: None });
-    assert_eq!(results[1].outcome, PushOutcome::Gone);
+    assert_eq!(results[1].outcome, PushOutcome::Gone { state: None });
 }
 
 #[tokio::test]

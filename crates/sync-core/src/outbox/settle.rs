@@ -150,14 +150,14 @@ impl Entity {
     }
 
     /// 404 or 410, from a kind that is known to be there.
-    pub(crate) fn gone(&mut self, rules: &Rules<'_>) -> Flow {
+    pub(crate) fn gone(&mut self, state: ServerState, rules: &Rules<'_>) -> Flow {
         let Some(head) = self.head() else {
             return Flow::Settled;
         };
         if head.outgoing().is_delete() {
-            self.ack(Some(ServerState::gone()), true, rules)
+            self.ack(Some(state), true, rules)
         } else {
-            self.conflict(Found::answered(ServerState::gone(), None), rules)
+            self.conflict(Found::answered(state, None), rules)
         }
     }
 

@@ -276,12 +276,13 @@ fn act(
             flow
         }
         (_, PushOutcome::Conflict { state: None, time }) => return After::Fetch(time),
-        (AnswerClass::Gone, _) => {
+        (AnswerClass::Gone, PushOutcome::Gone { state }) => {
             count_round(attempt, true);
-            attempt.last_conflict = Some(Box::new(entity.describe(ServerState::gone(), None)));
-            entity.gone(rules)
+            let state = state.unwrap_or_else(ServerState::gone);
+            attempt.last_conflict = Some(Box::new(entity.describe(state.clone(), None)));
+            entity.gone(state, rules)
         }
-        (_, PushOutcome::Gone) => entity.protocol_error(
+        (_, PushOutcome::Gone { .. }) => entity.protocol_error(
             "404 for a kind that was never pulled from this server: check its address",
         ),
         (_, PushOutcome::Refused { status, message }) => {

@@ -322,7 +322,10 @@ pub enum PushOutcome {
         time: Option<Timestamp>,
     },
     /// 404 or 410.
-    Gone,
+    Gone {
+        /// The tombstone, if the answer showed it.
+        state: Option<ServerState>,
+    },
     /// Another 4xx: the server will not do this.
     Refused {
         /// The status.

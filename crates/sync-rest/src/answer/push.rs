@@ -1,8 +1,8 @@
 //! The answer to one operation.
 
 use serde_json::Value;
-use sync_core::EntityId;
 use sync_core::transport::{PushChange, PushOp, PushOutcome, TransportError, TransportErrorKind};
+use sync_core::{EntityId, ServerState};
 
 use super::{
     Body, CheckedBody, Found, Head, conflict, foreign, is_envelope, record_in, server_message,
@@ -56,7 +56,9 @@ impl Outcome<'_> {
     pub(super) fn judge(&self, body: Option<&Value>) -> PushOutcome {
         match self.status {
             200..=299 => self.accepted(body),
-            404 | 410 => PushOutcome::Gone,
+            404 | 410 => PushOutcome::Gone {
+                state: self.tombstone(body),
+            },
             409 | 412 => conflict::conflict(body, self),
             400..=499 => PushOutcome::Refused {
                 status: self.status,
@@ -70,6 +72,16 @@ impl Outcome<'_> {
                 "the answer has a status that means nothing here",
                 self.status,
             ),
+        }
+    }
+
+    /// What is gone may still be shown as a tombstone.
+    fn tombstone(&self, body: Option<&Value>) -> Option<ServerState> {
+        match conflict::conflict(body, self) {
+            PushOutcome::Conflict {
+                state: Some(state), ..
+            } if state.is_deleted() && state.record().is_some() => Some(state),
+            _ => None,
         }
     }
 

@@ -220,7 +220,7 @@ fn seen(
 ) -> Map<String, Value> {
     let class = class_name(classify(op, outcome, pulled));
     let (state, time, wait) = match outcome {
-        Ok(PushOutcome::Accepted { state }) => {
+        Ok(PushOutcome::Accepted { state } | PushOutcome::Gone { state }) => {
             let version = state.as_ref().and_then(ServerState::version);
             let time = version.map(|version| version.stamp.clone());
             (state.as_ref(), time, None)

@@ -189,7 +189,7 @@ impl Server {
             return self.conflict(id);
         }
         if deletes && !is_live {
-            return PushOutcome::Gone;
+            return PushOutcome::Gone { state: None };
         }
         let content = match &op.change {
             PushChange::Delete => None,
@@ -216,7 +216,7 @@ impl Server {
 
     fn conflict(&self, id: &str) -> PushOutcome {
         match self.fetch(id) {
-            ServerState::Deleted { version: None, .. } => PushOutcome::Gone,
+            ServerState::Deleted { version: None, .. } => PushOutcome::Gone { state: None },
             state => {
                 let time = state
                     .version()

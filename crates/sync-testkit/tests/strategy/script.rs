@@ -126,7 +126,7 @@ fn outcome(reply: &Value) -> Result<PushOutcome, TransportError> {
             state: state(reply),
             time: time(reply),
         },
-        404 | 410 => PushOutcome::Gone,
+        404 | 410 => PushOutcome::Gone { state: None },
         401 => return failed(TransportErrorKind::Unauthorized),
         408 | 429 | 503 => return failed(TransportErrorKind::Unavailable),
         400..500 => PushOutcome::Refused {

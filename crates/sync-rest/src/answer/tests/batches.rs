@@ -48,7 +48,7 @@ fn each_result_of_a_batch_speaks_for_itself() {
     );
     assert_eq!(
         in_batch(r#"{"opId":"o1","statusCode":410,"error":"gone"}"#),
-        PushOutcome::Gone
+        PushOutcome::Gone { state: None }
     );
     let busy = PushOutcome::Unavailable {
         status: 429,

@@ -96,11 +96,30 @@ fn a_delete_keeps_a_tombstone_and_forgets_a_live_record() {
 fn gone_needs_an_answer_of_this_server() {
     for status in [404, 410] {
         for text in ["", "{}", r#"{"error":"not_found"}"#, "null"] {
-            assert_eq!(put(status, text), PushOutcome::Gone);
+            assert_eq!(put(status, text), PushOutcome::Gone { state: None });
         }
         for text in ["<html>", "404 page not found"] {
             assert_protocol(&put(status, text));
         }
+    }
+}
+
+#[test]
+fn what_is_gone_may_still_be_shown_as_a_tombstone() {
+    let dead = r#"{"id":"e1","updated_at":1704196800,"deleted_at":1704196800}"#;
+    let PushOutcome::Gone { state: Some(state) } = put(410, dead) else {
+        panic!("no tombstone");
+    };
+    assert_eq!(
+        state.version().unwrap().stamp.to_json(),
+        json!(1_704_196_800)
+    );
+    // A live record, or somebody else's, is no tombstone of this entity.
+    for text in [
+        r#"{"id":"e1","updated_at":1704196800}"#,
+        r#"{"id":"e2","updated_at":1704196800,"deleted_at":1704196800}"#,
+    ] {
+        assert_eq!(put(410, text), PushOutcome::Gone { state: None });
     }
 }
 
