@@ -48,7 +48,7 @@ impl Screen {
         };
         self.line(&style(line(head)).dim().to_string());
         for row in rows {
-            self.line(&line(row.each_ref().map(String::as_str)));
+            self.line(line(row.each_ref().map(String::as_str)).trim_end());
         }
     }
 

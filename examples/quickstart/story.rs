@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sync_core::{ConflictStrategy, Record, Resolution, SyncEvent, SyncReport};
+use sync_core::{
+    Conflict, ConflictStrategy, Record, Resolution, SyncEntity, SyncEvent, SyncReport,
+};
 use sync_testkit::MockServer;
 
 use crate::device::Device;
@@ -41,7 +43,6 @@ pub(crate) async fn tell(folder: &Path, screen: &Screen) -> Outcome<Replicas> {
     server.set_online(true).await?;
     server.advance(Duration::from_secs(3600));
     sync(&b, screen).await?;
-    let before = server_replica(&server);
     let events = sync(&a, screen).await?;
     sync(&b, screen).await?;
 
@@ -49,7 +50,7 @@ pub(crate) async fn tell(folder: &Path, screen: &Screen) -> Outcome<Replicas> {
     tell_outcome(&b, screen).await?;
 
     screen.heading("5  One conflict, six strategies");
-    show_strategies(&before, &server, &events, screen);
+    show_strategies(&server, &events, screen)?;
 
     screen.heading("6  The check");
     let replicas = Replicas {
@@ -76,6 +77,8 @@ async fn start_server() -> Outcome<MockServer> {
         let day = |id, notes| json!({"id": id, "mood": 3, "energy": null, "notes": notes});
         server.seed(kind, [day(DAY_BEFORE, "To be deleted"), day(DAY, "Old")])?;
     }
+    // What was just written is read once more by the next pull; a minute later nothing is new.
+    server.advance(Duration::from_secs(60));
     Ok(server)
 }
 
@@ -210,63 +213,64 @@ async fn tell_outcome(device: &Device, screen: &Screen) -> Outcome<()> {
     Ok(())
 }
 
-fn show_strategies(before: &Replica, server: &MockServer, events: &[SyncEvent], screen: &Screen) {
-    let local = json!({"mood": 5, "energy": null, "notes": "My notes"});
-    let theirs = &before["daily_feeling"][DAY];
+/// The same conflict in six diaries: what met what, and what each strategy made of it.
+fn show_strategies(server: &MockServer, events: &[SyncEvent], screen: &Screen) -> Outcome<()> {
+    let (conflict, _) = decision(DailyFeeling::KIND, events)?;
     let mut rows = vec![
+        row("before", conflict.base_record(), ""),
+        row("device A", conflict.local.as_ref(), "edited offline"),
         row(
-            "device A wrote",
-            &local,
-            "after mood 3, energy -, notes Old",
+            "server",
+            conflict.server_record(),
+            "device B's edit, an hour later",
         ),
-        row("the server has", theirs, "from device B, an hour later"),
-        row("", &Value::Null, ""),
+        row("", None, ""),
     ];
     for (kind, strategy) in DIARIES {
-        let result = server.get(kind, DAY).unwrap_or_default();
-        let decided = who_decided(strategy, resolution(kind, events));
-        rows.push(row(&format!("{strategy:?}"), &result, decided));
+        let (_, resolution) = decision(kind, events)?;
+        let result = server.get(kind, DAY).map(Record::try_from).transpose()?;
+        let decided = who_decided(strategy, resolution);
+        rows.push(row(&format!("{strategy:?}"), result.as_ref(), decided));
     }
     screen.table(["", "mood", "energy", "notes", "who decided"], &rows);
+    Ok(())
 }
 
-fn row(name: &str, record: &Value, decided: &str) -> [String; 5] {
-    let cell = |field: &str| match record.get(field) {
+fn row(name: &str, record: Option<&Record>, decided: &str) -> [String; 5] {
+    let cell = |field: &str| match record.and_then(|record| record.get(field)) {
         None => String::new(),
         Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
     };
-    [
-        name.to_owned(),
-        cell("mood"),
-        cell("energy"),
-        cell("notes"),
-        decided.to_owned(),
-    ]
+    let [mood, energy, notes] = ["mood", "energy", "notes"].map(cell);
+    [name.to_owned(), mood, energy, notes, decided.to_owned()]
 }
 
-fn resolution<'e>(diary: &str, events: &'e [SyncEvent]) -> Option<&'e Resolution> {
-    events.iter().find_map(|event| match event {
+/// The conflict in a diary, and how it was settled.
+fn decision<'e>(diary: &str, events: &'e [SyncEvent]) -> Outcome<(&'e Conflict, &'e Resolution)> {
+    let mut decisions = events.iter().filter_map(|event| match event {
         SyncEvent::ConflictResolved {
             conflict,
             resolution,
             ..
-        } if conflict.kind.as_str() == diary => Some(resolution),
+        } => Some((&**conflict, resolution)),
         _ => None,
-    })
+    });
+    let found = decisions.find(|(conflict, _)| conflict.kind.as_str() == diary);
+    found.ok_or_else(|| format!("nobody decided the conflict in {diary}").into())
 }
 
-fn who_decided(strategy: ConflictStrategy, resolution: Option<&Resolution>) -> &'static str {
+fn who_decided(strategy: ConflictStrategy, resolution: &Resolution) -> &'static str {
     match (strategy, resolution) {
-        (_, None) => "nobody",
-        (ConflictStrategy::LastWriteWins, Some(Resolution::AcceptServer)) => "the later edit: B's",
-        (ConflictStrategy::LastWriteWins, _) => "the later edit: A's",
-        (ConflictStrategy::AutoPreserve, _) => "each field by who changed it",
+        (ConflictStrategy::AutoPreserve, _) => "each field: who changed it",
         (ConflictStrategy::ServerWins, _) => "always the server",
         (ConflictStrategy::ClientWins, _) => "always the device",
-        (ConflictStrategy::Merge, _) => "the app's function",
-        _ => "the app's resolver",
+        (ConflictStrategy::LastWriteWins, Resolution::AcceptServer) => "the later edit: B's",
+        (ConflictStrategy::LastWriteWins, _) => "the later edit: A's",
+        (ConflictStrategy::Merge, _) => "a function of the app",
+        (ConflictStrategy::Manual, _) => "a person, through the app",
+        _ => "a newer strategy",
     }
 }
 

@@ -1,0 +1,21 @@
+//! The todo app does the same on every store and every transport.
+
+mod support;
+
+use support::run;
+
+const TODOS: &str = "[ ] Bake bread\n[x] Buy milk\n";
+
+#[test]
+fn the_todo_app_runs_on_a_store_in_memory() {
+    let stdout = run("swap_store", &[]).stdout();
+    assert!(stdout.contains(TODOS), "{stdout}");
+    assert!(stdout.ends_with("server: \"Buy milk\"\n"), "{stdout}");
+}
+
+#[test]
+fn the_todo_app_runs_on_a_transport_of_its_own() {
+    let stdout = run("swap_transport", &[]).stdout();
+    assert!(stdout.starts_with("pushed 1,"), "{stdout}");
+    assert!(stdout.contains(TODOS), "{stdout}");
+}
