@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use sync_core::transport::*;
 use sync_core::{EntityId, Precondition, Record, ServerState, SyncEngine, SyncEntity};
@@ -14,11 +14,12 @@ use sync_sqlx::SqliteStore;
 use todo::Todo;
 use tokio::sync::Mutex;
 
-/// A server for one kind of entity. Its stamps are those of a clock that ticks with every write.
-#[derive(Debug)]
-struct InProcess(Mutex<BTreeMap<EntityId, Record>>);
-
+type Rows = BTreeMap<EntityId, Record>;
 type Reply<T> = Result<Answer<T>, TransportError>;
+
+/// A server for one kind of entity. The stamp of a write is a second after that of the last one.
+#[derive(Debug)]
+struct InProcess(Mutex<Rows>);
 
 #[async_trait]
 impl Transport for InProcess {
@@ -28,20 +29,19 @@ impl Transport for InProcess {
         let mut new: Vec<&Record> = rows.values().filter(is_new).collect();
         new.sort_by_key(|row| row.stamp().ok());
         let page = new.into_iter().take(request.limit as usize).cloned();
-        Ok(Answer::new(PullPage::new(page.map(Into::into).collect())))
+        Ok(Answer::new(PullPage::new(page.map(Value::from).collect())))
     }
 
     async fn push(&self, request: PushRequest) -> Reply<Vec<PushResult>> {
         let mut rows = self.0.lock().await;
         let ops = request.ops.into_iter();
-        let results = ops.map(|op| PushResult::new(op.key.clone(), take(&mut rows, op)));
+        let results = ops.map(|op| PushResult::new(op.key.clone(), write(&mut rows, op)));
         Ok(Answer::new(results.collect()))
     }
 
     async fn fetch(&self, request: FetchRequest) -> Reply<ServerState> {
-        let row = self.0.lock().await.get(&request.id).cloned();
-        let state = row.map(|row| ServerState::of(row, None));
-        Ok(Answer::new(state.unwrap_or_else(ServerState::gone)))
+        let found = self.0.lock().await.get(&request.id).map(state);
+        Ok(Answer::new(found.unwrap_or_else(ServerState::gone)))
     }
 
     async fn health(&self) -> Reply<()> {
@@ -57,39 +57,34 @@ impl Transport for InProcess {
     }
 }
 
+fn state(row: &Record) -> ServerState {
+    ServerState::of(row.clone(), None)
+}
+
 /// Writes what a device sends, if the record is still what the device believes it to be.
-fn take(rows: &mut BTreeMap<EntityId, Record>, op: PushOp) -> PushOutcome {
-    let state = rows
-        .get(&op.id)
-        .cloned()
-        .map(|row| ServerState::of(row, None));
+fn write(rows: &mut Rows, op: PushOp) -> PushOutcome {
+    let found = rows.get(&op.id).map(state);
+    let current = found.as_ref().and_then(ServerState::version);
     let is_met = match &op.precondition {
-        Precondition::IfBase { version } => {
-            state.as_ref().and_then(ServerState::version) == Some(version)
-        }
-        Precondition::IfAbsent => state.is_none(),
+        Precondition::IfBase { version } => current == Some(version),
+        Precondition::IfAbsent => found.is_none(),
         Precondition::Force => true,
     };
     if !is_met {
-        return PushOutcome::Conflict { state, time: None };
+        let (state, time) = (found, None);
+        return PushOutcome::Conflict { state, time };
     }
-    let newest = rows
-        .values()
-        .filter_map(|row| row.get("updated_at")?.as_i64())
-        .max();
-    let stamp = json!(newest.unwrap_or(0) + 1);
+    let stamps = rows.values().filter_map(|row| row.get("updated_at"));
+    let stamp = json!(stamps.filter_map(Value::as_i64).max().unwrap_or(0) + 1);
     let mut record = match op.change {
         PushChange::Upsert { record, .. } => record,
-        PushChange::Delete => Record::from_iter([
-            ("id".into(), json!(op.id)),
-            ("deleted_at".into(), stamp.clone()),
-        ]),
+        PushChange::Delete => [("deleted_at".into(), stamp.clone())].into_iter().collect(),
     };
+    record.fields_mut().insert("id".into(), json!(op.id));
     record.fields_mut().insert("updated_at".into(), stamp);
-    rows.insert(op.id, record.clone());
-    PushOutcome::Accepted {
-        state: Some(ServerState::of(record, None)),
-    }
+    let state = Some(state(&record));
+    rows.insert(op.id, record);
+    PushOutcome::Accepted { state }
 }
 
 #[tokio::main]
@@ -100,9 +95,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open_in_memory().await?;
     let create_table = sqlx::query(AssertSqlSafe(Todo::create_table_sql()));
     create_table.execute(store.pool()).await?;
-    let engine = SyncEngine::builder(store, transport)
-        .table::<Todo>()
-        .build()
-        .await?;
-    todo::run(&engine).await
+    let builder = SyncEngine::builder(store, transport).table::<Todo>();
+    todo::run(&builder.build().await?).await
 }
