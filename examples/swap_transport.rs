@@ -40,7 +40,7 @@ impl Transport for InProcess {
     }
 
     async fn fetch(&self, request: FetchRequest) -> Reply<ServerState> {
-        let found = self.0.lock().await.get(&request.id).map(state);
+        let found = self.0.lock().await.get(&request.id).map(state_of);
         Ok(Answer::new(found.unwrap_or_else(ServerState::gone)))
     }
 
@@ -57,22 +57,21 @@ impl Transport for InProcess {
     }
 }
 
-fn state(row: &Record) -> ServerState {
+fn state_of(row: &Record) -> ServerState {
     ServerState::of(row.clone(), None)
 }
 
 /// Writes what a device sends, if the record is still what the device believes it to be.
 fn write(rows: &mut Rows, op: PushOp) -> PushOutcome {
-    let found = rows.get(&op.id).map(state);
-    let current = found.as_ref().and_then(ServerState::version);
+    let state = rows.get(&op.id).map(state_of);
+    let current = state.as_ref().and_then(ServerState::version);
     let is_met = match &op.precondition {
         Precondition::IfBase { version } => current == Some(version),
-        Precondition::IfAbsent => found.is_none(),
+        Precondition::IfAbsent => state.is_none(),
         Precondition::Force => true,
     };
     if !is_met {
-        let (state, time) = (found, None);
-        return PushOutcome::Conflict { state, time };
+        return PushOutcome::Conflict { state, time: None };
     }
     let stamps = rows.values().filter_map(|row| row.get("updated_at"));
     let stamp = json!(stamps.filter_map(Value::as_i64).max().unwrap_or(0) + 1);
@@ -82,7 +81,7 @@ fn write(rows: &mut Rows, op: PushOp) -> PushOutcome {
     };
     record.fields_mut().insert("id".into(), json!(op.id));
     record.fields_mut().insert("updated_at".into(), stamp);
-    let state = Some(state(&record));
+    let state = Some(state_of(&record));
     rows.insert(op.id, record);
     PushOutcome::Accepted { state }
 }

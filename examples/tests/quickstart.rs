@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use support::run;
 
@@ -80,7 +82,7 @@ fn nothing_is_left_behind() {
     for options in [&[][..], &["--json"]] {
         let run = run("quickstart", options);
         run.stdout();
-        assert_eq!(run.left_behind(), [""; 0]);
+        assert_eq!(run.left_behind(), [] as [PathBuf; 0]);
     }
 }
 

@@ -6,14 +6,14 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// What an example did, and the folder that it took for temporary files.
-pub struct Run {
-    pub output: Output,
-    pub temp: TempDir,
+pub(crate) struct Run {
+    pub(crate) output: Output,
+    pub(crate) temp: TempDir,
 }
 
 impl Run {
     /// Standard output of a run that succeeded.
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         let errors = String::from_utf8_lossy(&self.output.stderr);
         assert!(
             self.output.status.success(),
@@ -24,14 +24,14 @@ impl Run {
     }
 
     /// The files that are left in the temporary folder.
-    pub fn left_behind(&self) -> Vec<PathBuf> {
+    pub(crate) fn left_behind(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.temp.path()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 }
 
 /// Runs an example in a fresh folder that is its place for temporary files, too.
-pub fn run(example: &str, options: &[&str]) -> Run {
+pub(crate) fn run(example: &str, options: &[&str]) -> Run {
     let temp = tempfile::tempdir().unwrap();
     let mut command = Command::new(binary(example));
     command.args(options).current_dir(temp.path());
