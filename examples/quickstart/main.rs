@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
 
 /// The temporary folder goes with its owner, whatever happens in it.
 async fn run(json: bool) -> Result<(), Box<dyn Error>> {
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let screen = Screen::new(!json);
     let replicas = tokio::select! {
         told = story::tell(folder.path(), &screen) => told?,

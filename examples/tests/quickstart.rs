@@ -1,4 +1,8 @@
 //! The quickstart keeps its promises: equal replicas, a readable story, nothing left behind.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lints spare tests, but not the helpers beside them"
+)]
 
 mod support;
 

@@ -1,4 +1,8 @@
 //! The todo app does the same on every store and every transport.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lints spare tests, but not the helpers beside them"
+)]
 
 mod support;
 
