@@ -206,6 +206,7 @@ impl Entity {
         &mut self,
         state: ServerState,
         attempt: &mut Attempt,
+        features: &Features,
         rules: &Rules<'_>,
     ) -> Flow {
         attempt.checked = true;
@@ -215,13 +216,14 @@ impl Entity {
         let was_sent = head.fate == Fate::Unknown;
         let changed = match (state.version(), self.judged()) {
             (Some(version), Some(judged)) => version.stamp != judged.stamp,
-            (None, None) => state.live().is_some() && !was_sent,
-            // Never there as far as the edit knows, and not there now.
-            (Some(_), None) => state.live().is_some(),
+            // Not there as far as the edit knows: anything live is news, whatever its version.
+            (_, None) => state.live().is_some(),
             (None, Some(_)) => true,
         };
         let landed = was_sent && self.head_landed_as(&state);
-        if !changed && !landed {
+        // After a restart it takes an answer to learn that the server recognises a repeat.
+        let is_recognised = was_sent && !self.needs_check_before_repeat(attempt, features);
+        if !landed && (is_recognised || !changed) {
             return Flow::Again;
         }
         attempt.rounds += 1;

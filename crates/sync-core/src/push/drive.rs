@@ -145,6 +145,7 @@ impl PushPhase<'_> {
                 .await?;
             return Ok(false);
         }
+        let features = self.context.features();
         let flow = self
             .with_entity(key, |entity, attempt, rules| match why {
                 FetchWhy::UnknownBase => {
@@ -153,7 +154,7 @@ impl PushPhase<'_> {
                     attempt.rounds += 1;
                     flow
                 }
-                FetchWhy::Unchecked => entity.fetched_before_push(state, attempt, rules),
+                FetchWhy::Unchecked => entity.fetched_before_push(state, attempt, &features, rules),
                 FetchWhy::Conflict => {
                     attempt.rounds += 1;
                     attempt.answered = true;

@@ -1,7 +1,7 @@
 //! The shortest interleavings in which a plausible reading of the law loses or revives data.
 
 use serde_json::{Value, json};
-use sync_core::{ConflictStrategy, SoftDelete};
+use sync_core::{ConflictStrategy, SoftDelete, SyncEvent};
 
 use crate::device::fields;
 use crate::faults::Fault::{AnswerLost, Lost, None as Fine, Refuse};
@@ -229,4 +229,36 @@ fn a_create_that_nobody_checks_looks_before_it_is_repeated() {
         .sync(B, &[]);
     story.write(B, json!({"a": "B1"})).sync(B, &[]);
     story.ends_with(record("B1", "b0", "c0"));
+}
+
+#[test]
+fn a_device_that_restarted_learns_before_it_judges_that_the_server_recognises_a_repeat() {
+    let habits = Habits {
+        checks_if_absent: false,
+        ..GOOD
+    };
+    let mut story = Story::new(habits, ConflictStrategy::AutoPreserve);
+    story.create(A).sync(A, &[Fine, AnswerLost, Lost]);
+    story.0.devices[A].crash();
+    story.sync(B, &[]).write(B, json!({"a": "B1"})).sync(B, &[]);
+    story.ends_with(record("B1", "b0", "c0"));
+}
+
+#[test]
+fn a_conflict_that_was_put_off_is_looked_at_again_only_when_its_server_record_changes() {
+    let mut story = Story::shared(GOOD, ConflictStrategy::Manual);
+    let detected = |story: &mut Story| {
+        let events = story.0.devices[B].new_events();
+        let detected = |event: &&SyncEvent| matches!(event, SyncEvent::ConflictDetected { .. });
+        events.iter().filter(detected).count()
+    };
+    story.write(A, json!({"a": "A1"})).sync(A, &[]);
+    // Nobody is there to decide, and the pull of the same run brings the record that it met.
+    story.write(B, json!({"b": "B1"})).sync(B, &[]);
+    assert_eq!(detected(&mut story), 1);
+    story.sync(B, &[]).sync(B, &[]);
+    assert_eq!(detected(&mut story), 0, "nothing has changed since");
+    story.write(A, json!({"a": "A2"})).sync(A, &[]);
+    story.sync(B, &[]).sync(B, &[]);
+    assert_eq!(detected(&mut story), 1, "the server's record has changed");
 }
