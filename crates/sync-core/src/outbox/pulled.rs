@@ -46,14 +46,18 @@ impl Entity {
 
     /// A conflict that was put off is looked at again when its server record changes.
     fn reopen_if_changed(&mut self, state: &ServerState) {
-        let judged = self.judged().cloned();
-        let Some(head) = self.head() else { return };
-        let deferred = head.status == OpStatus::Deferred;
-        let newer = match (&judged, state.version()) {
-            (Some(judged), Some(version)) => version.is_newer_than(judged),
-            _ => true,
-        };
-        if deferred && newer {
+        let deferred = self
+            .head()
+            .is_some_and(|head| head.status == OpStatus::Deferred);
+        let met = [
+            self.judged(),
+            self.parked.as_ref().and_then(ServerState::version),
+        ];
+        let is_news = state.version().is_none_or(|version| {
+            let mut met = met.into_iter().flatten();
+            met.all(|met| version.is_newer_than(met))
+        });
+        if deferred && is_news {
             self.reopen();
         }
     }

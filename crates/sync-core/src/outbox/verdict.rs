@@ -2,7 +2,7 @@
 
 use super::content::{retake_system_fields, same_content};
 use super::entity::{Entity, Rules};
-use super::judge::Flow;
+use super::judge::{Flow, newest};
 use crate::conflict::{Conflict, ConflictStrategy, Resolution};
 use crate::event::SyncEvent;
 use crate::merge::preserving_merge;
@@ -208,7 +208,7 @@ impl Entity {
         match outcome {
             Outcome::TakeServer => {
                 self.remove_op(0);
-                let state = super::judge::newest(Some(state.clone()), self.parked.clone());
+                let state = newest(Some(state.clone()), self.parked.clone());
                 if let Some(state) = state {
                     self.settle(&state, rules);
                 }
@@ -322,6 +322,8 @@ impl Entity {
         self.put_off(current, reason, false, Some(rules.next_attempt(1)), rules)
     }
 
+    /// Keeps the conflict, and the server's state that it met: that state is no news when a pull
+    /// brings it again, and it comes into force if the edit is given up.
     fn store_conflict(
         &mut self,
         conflict: &Conflict,
@@ -329,6 +331,10 @@ impl Entity {
         by_choice: bool,
         rules: &Rules<'_>,
     ) {
+        if conflict.server.version().is_some() {
+            let newest = newest(self.parked.clone(), Some(conflict.server.clone()));
+            self.set_parked(newest);
+        }
         self.open_conflict(ConflictEntry {
             op_id: conflict.op_id.clone(),
             kind: self.kind.clone(),
