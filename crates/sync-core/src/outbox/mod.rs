@@ -15,6 +15,6 @@ mod verdict;
 mod write;
 
 pub(crate) use content::{has_landed, same_content, strip_for_server};
-pub(crate) use entity::{Effects, Entity, Refused, Rules};
+pub(crate) use entity::{Entity, Refused, Rules};
 pub(crate) use judge::{Flow, Found};
 pub(crate) use next::{Attempt, FetchWhy, Next};

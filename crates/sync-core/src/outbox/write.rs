@@ -42,16 +42,16 @@ impl Entity {
     }
 
     /// The user deletes.
-    pub(crate) fn delete(&mut self, op_id: OpId, at: Timestamp, rules: &Rules<'_>) {
+    pub(crate) fn delete(&mut self, op_id: OpId, at: &Timestamp, rules: &Rules<'_>) {
         let never_shared = self.ops.is_empty() && self.base.is_none() && self.known.is_none();
         if never_shared {
             // Neither the server nor the outbox ever heard of this row.
-            self.delete_row(&at, rules.table);
+            self.delete_row(at, rules.table);
             return;
         }
         let kept = self.enqueue(Change::Delete, op_id, at.clone(), rules);
         if kept != Fold::Vanished {
-            self.delete_row(&at, rules.table);
+            self.delete_row(at, rules.table);
         }
     }
 

@@ -37,7 +37,8 @@ impl PushPhase<'_> {
             }
             for key in self.step(&mut queue).await? {
                 let rounds = self.attempts.get(&key).map_or(0, |attempt| attempt.rounds);
-                let list = if rounds > 1 {
+                // One that used up its rounds is only to be put off.
+                let list = if (2..=self.context.config.max_conflict_retries).contains(&rounds) {
                     &mut contended
                 } else {
                     &mut queue

@@ -130,7 +130,7 @@ impl RecordWriter {
         if entity.row.as_ref().is_none_or(Record::is_deleted) {
             return Ok(false);
         }
-        entity.delete(context.env.op_id(), context.corrected_now(), &rules);
+        entity.delete(context.env.op_id(), &context.corrected_now(), &rules);
         self.save(tx, entity).await?;
         Ok(true)
     }

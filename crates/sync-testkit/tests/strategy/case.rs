@@ -29,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) op: &'static str,
     /// The record of the last reply that the case holds ready.
     pub(crate) last_reply: Value,
+    /// The engine's pauses.
+    pub(crate) slept: Vec<Duration>,
     /// Replies that nobody asked for.
     pub(crate) unused_replies: usize,
 }
@@ -127,6 +129,7 @@ pub(crate) async fn play(case: &Value) -> Outcome {
             Some(_) => "pending",
         },
         last_reply: last_reply.map_or(Value::Null, |reply| reply["record"].clone()),
+        slept: script.world.slept(),
         unused_replies: script.replies.lock().unwrap().len(),
     }
 }

@@ -15,6 +15,7 @@ mod deciders;
 mod script;
 
 use serde_json::Value;
+use sync_core::SyncConfig;
 
 use self::case::{Outcome, play};
 
@@ -89,4 +90,21 @@ fn the_engine_settles_conflicts_as_the_further_cases_say() {
 fn no_expectation_of_a_case_goes_unchecked() {
     assert_every_expectation_counts(&load(REFERENCE, 47));
     assert_every_expectation_counts(&load(MORE, 102));
+}
+
+#[test]
+fn the_engine_pauses_before_each_further_round_but_not_before_the_first() {
+    let delay = SyncConfig::default().conflict_retry_delay;
+    let cases = load(MORE, 102);
+    let pauses = |name: &str| {
+        let case = cases.iter().find(|case| id(case) == name);
+        let outcome = block_on(play(case.expect("the case exists")));
+        outcome
+            .slept
+            .into_iter()
+            .filter(|slept| *slept == delay)
+            .count()
+    };
+    assert_eq!(pauses("one-round-allowed"), 0);
+    assert_eq!(pauses("three-rounds-allowed"), 2);
 }
