@@ -9,7 +9,7 @@ use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, Shadow};
 use crate::record::Record;
-use crate::store::{ConflictEntry, OpQuery, Removal, RowWrite, StoreError, StoreTx};
+use crate::store::{ConflictEntry, OpQuery, StoreError, StoreTx};
 use crate::table::{SoftDelete, Table};
 use crate::time::Timestamp;
 use crate::version::{ServerState, Version};
@@ -33,7 +33,7 @@ impl Rules<'_> {
 
 /// What is to become of the row when the entity is saved.
 #[derive(Debug, Clone, Default)]
-enum RowEdit {
+pub(super) enum RowEdit {
     #[default]
     Keep,
     Local(Record),
@@ -77,13 +77,13 @@ pub(crate) struct Entity {
     /// The newest state that a pull brought since.
     pub(super) parked: Option<ServerState>,
     pub(crate) effects: Effects,
-    row_edit: RowEdit,
-    had_shadow: bool,
-    shadow_changed: bool,
-    ops_changed: bool,
-    deleted_ops: Vec<OpId>,
-    closed_conflicts: Vec<OpId>,
-    opened_conflict: Option<ConflictEntry>,
+    pub(super) row_edit: RowEdit,
+    pub(super) had_shadow: bool,
+    pub(super) shadow_changed: bool,
+    pub(super) ops_changed: bool,
+    pub(super) deleted_ops: Vec<OpId>,
+    pub(super) closed_conflicts: Vec<OpId>,
+    pub(super) opened_conflict: Option<ConflictEntry>,
 }
 
 impl Entity {
@@ -308,121 +308,5 @@ impl Entity {
                 .insert(field.clone(), Value::from(rules.env.now().to_string()));
         }
         Some(row)
-    }
-
-    // -- saving --------------------------------------------------------------------------------
-
-    /// Writes what changed. Returns the server records that the user's table refused; a refused
-    /// local write is among them too, and its transaction must then be dropped.
-    pub(crate) async fn save(
-        &mut self,
-        tx: &mut dyn StoreTx,
-        generation: u32,
-    ) -> Result<Vec<Refused>, StoreError> {
-        let refused = self.save_row(tx, generation).await?;
-        tx.delete_ops(&std::mem::take(&mut self.deleted_ops))
-            .await?;
-        let closed = std::mem::take(&mut self.closed_conflicts);
-        if !closed.is_empty() {
-            tx.delete_conflicts(&closed).await?;
-        }
-        if let Some(entry) = self.opened_conflict.take() {
-            tx.put_conflicts(&[entry]).await?;
-        }
-        if std::mem::take(&mut self.ops_changed) {
-            let changed: Vec<Op> = self.ops.iter().filter(|op| op.seq != 0).cloned().collect();
-            tx.update_ops(&changed).await?;
-        }
-        if let Some(first) = self.ops.iter().position(|op| op.seq == 0) {
-            let places = tx.append_ops(&self.ops[first..]).await?;
-            for (op, seq) in self.ops[first..].iter_mut().zip(places) {
-                op.seq = seq;
-            }
-        }
-        self.save_shadow(tx).await?;
-        Ok(refused)
-    }
-
-    async fn save_row(
-        &mut self,
-        tx: &mut dyn StoreTx,
-        generation: u32,
-    ) -> Result<Vec<Refused>, StoreError> {
-        let (row, tombstone) = match std::mem::take(&mut self.row_edit) {
-            RowEdit::Keep => return Ok(Vec::new()),
-            RowEdit::Local(record) => (RowWrite::local(record), None),
-            RowEdit::Server {
-                record,
-                version,
-                is_tombstone,
-            } => {
-                let tombstone = is_tombstone.then(|| version.clone());
-                (RowWrite::server(record, version, generation), tombstone)
-            }
-            RowEdit::Remove { tombstone } => {
-                return self.remove_row(tx, tombstone).await;
-            }
-        };
-        let rows = [row];
-        let report = tx.put(&self.kind, &rows).await?;
-        let Some(rejected) = report.rejected.into_iter().next() else {
-            return Ok(Vec::new());
-        };
-        if let Some(version) = tombstone {
-            // A tombstone that does not fit the table need not stay: the row simply goes.
-            return self.remove_row(tx, version).await;
-        }
-        let [row] = rows;
-        Ok(vec![Refused {
-            id: self.id.clone(),
-            record: row.record,
-            reason: rejected.reason,
-        }])
-    }
-
-    async fn remove_row(
-        &self,
-        tx: &mut dyn StoreTx,
-        tombstone: Option<Version>,
-    ) -> Result<Vec<Refused>, StoreError> {
-        let removal = Removal {
-            id: self.id.clone(),
-            tombstone,
-        };
-        let report = tx.remove(&self.kind, &[removal]).await?;
-        Ok(report
-            .rejected
-            .into_iter()
-            .map(|rejected| Refused {
-                id: self.id.clone(),
-                record: [("id".to_owned(), Value::from(self.id.as_str()))]
-                    .into_iter()
-                    .collect(),
-                reason: rejected.reason,
-            })
-            .collect())
-    }
-
-    async fn save_shadow(&mut self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
-        if !std::mem::take(&mut self.shadow_changed) {
-            return Ok(());
-        }
-        match &self.base {
-            Some(base) => {
-                let shadow = Shadow {
-                    kind: self.kind.clone(),
-                    entity_id: self.id.clone(),
-                    base: base.clone(),
-                    parked: self.parked.clone(),
-                };
-                self.had_shadow = true;
-                tx.put_shadows(&[shadow]).await
-            }
-            None if std::mem::take(&mut self.had_shadow) => {
-                tx.delete_shadows(&self.kind, std::slice::from_ref(&self.id))
-                    .await
-            }
-            None => Ok(()),
-        }
     }
 }

@@ -10,6 +10,7 @@ mod entity;
 mod judge;
 mod next;
 mod pulled;
+mod save;
 mod settle;
 mod verdict;
 mod write;
