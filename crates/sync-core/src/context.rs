@@ -17,8 +17,8 @@ use crate::time::Timestamp;
 use crate::transport::{Answer, Features, Transport};
 
 const CLOCK_OFFSET: &str = "clock_offset_nanos";
-/// What a `Date` header, in whole seconds and after a round trip, cannot tell: two seconds.
-const UNCERTAINTY: i128 = 2_000_000_000;
+/// What a `Date` header, in whole seconds, cannot tell.
+const UNCERTAINTY: i128 = 1_000_000_000;
 
 /// What the server's answers told about the server itself.
 #[derive(Debug, Clone, Default)]
@@ -94,8 +94,8 @@ impl Context {
         self.observed().features.clone()
     }
 
-    /// The device's time, corrected by what is known of the server's clock. A difference below two
-    /// seconds is within what a `Date` header can tell and is not corrected.
+    /// The device's time, corrected by what is known of the server's clock. A difference below one
+    /// second is less than a `Date` header can tell and is not corrected.
     pub(crate) fn corrected_now(&self) -> Timestamp {
         let offset = self.observed().clock_offset_nanos;
         let now = self.env.now();

@@ -8,7 +8,6 @@
     reason = "a test fails by panicking, and reads better with literals passed by value"
 )]
 
-#[path = "../support/mod.rs"]
 mod support;
 
 mod cases;
