@@ -83,19 +83,19 @@ fn the_engine_settles_conflicts_as_the_reference_cases_say() {
 
 #[test]
 fn the_engine_settles_conflicts_as_the_further_cases_say() {
-    assert_all(&load(MORE, 102));
+    assert_all(&load(MORE, 104));
 }
 
 #[test]
 fn no_expectation_of_a_case_goes_unchecked() {
     assert_every_expectation_counts(&load(REFERENCE, 47));
-    assert_every_expectation_counts(&load(MORE, 102));
+    assert_every_expectation_counts(&load(MORE, 104));
 }
 
 #[test]
 fn the_engine_pauses_before_each_further_round_but_not_before_the_first() {
     let delay = SyncConfig::default().conflict_retry_delay;
-    let cases = load(MORE, 102);
+    let cases = load(MORE, 104);
     let pauses = |name: &str| {
         let case = cases.iter().find(|case| id(case) == name);
         let outcome = block_on(play(case.expect("the case exists")));

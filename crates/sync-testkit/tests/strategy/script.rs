@@ -126,7 +126,9 @@ fn outcome(reply: &Value) -> Result<PushOutcome, TransportError> {
             state: state(reply),
             time: time(reply),
         },
-        404 | 410 => PushOutcome::Gone { state: None },
+        404 | 410 => PushOutcome::Gone {
+            state: state(reply),
+        },
         401 => return failed(TransportErrorKind::Unauthorized),
         408 | 429 | 503 => return failed(TransportErrorKind::Unavailable),
         400..500 => PushOutcome::Refused {
