@@ -1,5 +1,8 @@
 //! The whole loop: engines on real SQLite files, over real HTTP, against a server that misbehaves.
-#![allow(missing_docs)]
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic as tests do")]
+
+mod answers;
+mod edits;
 mod setup;
 mod strategies;
