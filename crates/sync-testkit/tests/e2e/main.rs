@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic as tests do")]
 
 mod answers;
+mod batches;
+mod conflicts;
 mod edits;
+mod failures;
+mod runs;
 mod setup;
 mod strategies;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sync_core::store::OpQuery;
 use sync_core::{
     ChangedFields, ConflictStrategy, EntityId, EventStream, Kind, Op, Record, RecordWriter,
-    SyncConfig, SyncEngine, SyncEntity, SyncError, SyncEvent, SyncReport, TableConfig,
+    SyncConfig, SyncEngine, SyncEngineBuilder, SyncEntity, SyncError, SyncEvent, SyncReport, TableConfig,
 };
 use sync_rest::{RestTransport, RestTransportBuilder};
 use sync_sqlx::SqliteStore;
@@ -42,6 +42,15 @@ pub(crate) struct Note {
     pub(crate) deleted_at: Option<DateTime<Utc>>,
 }
 
+/// A second kind, without a mark for deleted rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "labels")]
+pub(crate) struct Label {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) updated_at: Option<DateTime<Utc>>,
+}
+
 /// The columns that server and devices have in common.
 const COMPARED: [&str; 5] = ["id", "title", "body", "mood", "energy"];
 
@@ -53,6 +62,7 @@ pub(crate) struct Setup {
     table: TableConfig,
     config: SyncConfig,
     rest: Box<dyn FnOnce(RestTransportBuilder) -> RestTransportBuilder>,
+    more: fn(SyncEngineBuilder) -> SyncEngineBuilder,
 }
 
 impl Setup {
@@ -66,6 +76,7 @@ impl Setup {
             table: TableConfig::new(),
             config: SyncConfig::default().with_max_retries(1),
             rest: Box::new(|rest| rest),
+            more: |builder| builder,
         }
     }
 
@@ -91,6 +102,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn with_labels(mut self) -> Self {
+        self.more = |builder| builder.table::<Label>();
+        self
+    }
+
     /// The file of another device, which must be gone.
     pub(crate) fn file_of(mut self, folder: Arc<TempDir>) -> Self {
         self.folder = folder;
@@ -104,18 +120,17 @@ impl Setup {
 
     pub(crate) async fn open(self) -> Device {
         let store = SqliteStore::open(path_in(&self.folder)).await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(Note::create_table_sql()))
-            .execute(store.pool())
-            .await
-            .unwrap();
+        for table in [Note::create_table_sql(), Label::create_table_sql()] {
+            let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(table));
+            sql.execute(store.pool()).await.unwrap();
+        }
         let rest = (self.rest)(RestTransport::builder(&self.url).env(self.world.env()));
-        let engine = SyncEngine::builder(store.clone(), rest.build().unwrap())
+        let builder = SyncEngine::builder(store.clone(), rest.build().unwrap())
             .table_with::<Note>(self.table)
             .config(self.config)
-            .env(self.world.env())
-            .build()
-            .await
-            .unwrap();
+            .env(self.world.env());
+        let builder = (self.more)(builder);
+        let engine = builder.build().await.unwrap();
         Device {
             events: Mutex::new(engine.events()),
             notes: engine.records(NOTES).unwrap(),
@@ -144,6 +159,11 @@ pub(crate) struct Device {
 /// A device with the default settings.
 pub(crate) async fn device(server: &MockServer) -> Device {
     Setup::new(server).open().await
+}
+
+/// A device that knows labels too.
+pub(crate) async fn two_kinds(server: &MockServer) -> Device {
+    Setup::new(server).with_labels().open().await
 }
 
 pub(crate) fn kind() -> Kind {
