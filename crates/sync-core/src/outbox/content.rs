@@ -74,17 +74,34 @@ pub(super) fn outgoing_record(
     schema: &TableSchema,
 ) -> Record {
     let mut record = strip_for_server(payload, schema);
-    let own = schema.tombstone().map(|column| column.field.as_str());
     let recreates = match &op.verdict {
         Some(verdict) => verdict.recreate,
         None => base.is_some_and(ServerState::is_deleted),
     };
+    let mark = tombstone_field(schema);
     for field in TOMBSTONE_FIELDS {
-        if record.get(field).is_some() || (own == Some(field) && recreates) {
+        if record.get(field).is_some() || (recreates && field == mark) {
             record.fields_mut().insert(field.to_owned(), Value::Null);
         }
     }
     record
+}
+
+/// The field that marks a deletion; a table without one names it as it names its stamp.
+fn tombstone_field(schema: &TableSchema) -> &str {
+    let own = schema.tombstone().map(|column| column.field.as_str());
+    let is_camel_case = || {
+        schema
+            .stamp()
+            .is_some_and(|column| column.field == "updatedAt")
+    };
+    own.unwrap_or_else(|| {
+        if is_camel_case() {
+            "deletedAt"
+        } else {
+            "deleted_at"
+        }
+    })
 }
 
 /// The merged record with every system field as the server has it.
