@@ -4,13 +4,19 @@ use serde_json::{Value, json};
 use sync_core::{Fate, SyncOptions};
 use sync_testkit::{Deletion, Fault, MockServer, Route};
 
-use crate::setup::{Device, NOTES, Setup, assert_fields, converge, device, seed_note, server_with_note};
+use crate::setup::{
+    Device, NOTES, Setup, assert_fields, converge, device, seed_note, server_with_note,
+};
 
 /// Servers that remember keys, and servers that do not look at them.
 async fn servers() -> Vec<MockServer> {
     let mut servers = Vec::new();
     for ignore in [false, true] {
-        let server = MockServer::builder().ignore_keys(ignore).start().await.unwrap();
+        let server = MockServer::builder()
+            .ignore_keys(ignore)
+            .start()
+            .await
+            .unwrap();
         seed_note(&server);
         servers.push(server);
     }
@@ -33,7 +39,10 @@ async fn e2e_an_edit_whose_answer_was_lost_is_not_applied_twice() {
         here.wait();
         let report = here.sync_fully().await;
         assert_eq!((report.stats.pushed, report.stats.conflicts), (1, 0));
-        assert_eq!((server.applied(&key), server.applied_to(NOTES, "n1")), (1, 1));
+        assert_eq!(
+            (server.applied(&key), server.applied_to(NOTES, "n1")),
+            (1, 1)
+        );
         converge(&server, &[&here]).await;
     }
 }
@@ -46,7 +55,10 @@ async fn e2e_a_pull_recognises_what_a_lost_answer_did() {
         here.edit("n1", json!({"mood": 5})).await;
         let lost = server.fault(Fault::drop_after()).on(Route::Push);
         let report = here.sync().await;
-        assert_eq!((lost.hits(), report.pending, report.stats.pushed), (1, 0, 1));
+        assert_eq!(
+            (lost.hits(), report.pending, report.stats.pushed),
+            (1, 0, 1)
+        );
         assert_eq!(server.applied_to(NOTES, "n1"), 1);
         converge(&server, &[&here]).await;
     }
@@ -92,7 +104,10 @@ async fn e2e_a_create_whose_answer_was_lost_is_there_once() {
         assert_eq!(report.stats.conflicts, 0);
         assert_eq!(server.applied_to(NOTES, "n2"), 1);
         converge(&server, &[&here]).await;
-        assert_fields(server.get(NOTES, "n2").as_ref(), &json!({"title": "new", "colour": "red"}));
+        assert_fields(
+            server.get(NOTES, "n2").as_ref(),
+            &json!({"title": "new", "colour": "red"}),
+        );
     }
 }
 
@@ -164,7 +179,12 @@ async fn e2e_answers_that_are_not_the_servers_ack_nothing() {
         || Fault::redirect("http://127.0.0.1:9/notes/n1"),
         || Fault::redirect("/notes/n2"),
         || Fault::json(200, json!({"error": "teapot", "message": "no"})),
-        || Fault::json(200, json!({"id": "n2", "title": "x", "updated_at": "2026-01-01T00:00:09Z"})),
+        || {
+            Fault::json(
+                200,
+                json!({"id": "n2", "title": "x", "updated_at": "2026-01-01T00:00:09Z"}),
+            )
+        },
         || Fault::json(200, json!([1, 2])),
         || Fault::answer(200, "\"ok\""),
     ];
@@ -182,11 +202,21 @@ async fn e2e_answers_that_are_not_the_servers_ack_nothing() {
         }
         let op = here.ops().await.pop().unwrap();
         assert_eq!((op.try_count, op.trouble_count), (0, 0), "{number}");
-        assert_eq!(fault.hits(), server.pushes().len(), "no redirect was followed");
+        assert_eq!(
+            fault.hits(),
+            server.pushes().len(),
+            "no redirect was followed"
+        );
         assert_eq!(fault.hits(), 7, "{number}");
-        assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 5, "title": "Old"}));
+        assert_fields(
+            here.live("n1").await.as_ref(),
+            &json!({"mood": 5, "title": "Old"}),
+        );
         let failures = here.event_names();
-        assert!(failures.contains(&"OperationFailed".to_owned()), "{number}: {failures:?}");
+        assert!(
+            failures.contains(&"OperationFailed".to_owned()),
+            "{number}: {failures:?}"
+        );
         fault.remove();
         converge(&server, &[&here]).await;
         assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5}));
@@ -212,7 +242,9 @@ async fn e2e_broken_json_leaves_the_operation_of_unknown_fate() {
     let here = device(&server).await;
     here.sync_fully().await;
     here.edit("n1", json!({"mood": 5})).await;
-    server.fault(Fault::invalid_json().after_work()).on(Route::Push);
+    server
+        .fault(Fault::invalid_json().after_work())
+        .on(Route::Push);
     let push_only = SyncOptions::default().no_pull();
     here.engine.sync_with(push_only).await.unwrap();
     let op = here.ops().await.pop().unwrap();
@@ -233,7 +265,8 @@ async fn e2e_answers_without_bodies_are_acks() {
         here.sync_fully().await;
         for mood in 5..8 {
             here.edit("n1", json!({"mood": mood})).await;
-            here.create(&format!("c{mood}"), json!({"title": "new"})).await;
+            here.create(&format!("c{mood}"), json!({"title": "new"}))
+                .await;
             let report = here.sync_fully().await;
             assert_eq!((report.stats.pushed, report.stats.conflicts), (2, 0));
         }
@@ -263,12 +296,15 @@ async fn e2e_an_edit_on_an_ack_without_body_merges_with_what_came_between() {
 #[tokio::test]
 async fn e2e_a_create_on_an_id_that_exists_is_a_conflict() {
     for (if_absent, features) in [(true, vec!["if-absent"]), (true, vec![]), (false, vec![])] {
-        let builder = MockServer::builder().if_absent(if_absent).features(&features);
+        let builder = MockServer::builder()
+            .if_absent(if_absent)
+            .features(&features);
         let server = builder.start().await.unwrap();
         let here = device(&server).await;
         here.sync_fully().await;
         server.update(NOTES, "x1", json!({"title": "theirs", "mood": 1}));
-        here.create("x1", json!({"title": "mine", "energy": 2})).await;
+        here.create("x1", json!({"title": "mine", "energy": 2}))
+            .await;
         let _ = here.events();
         let report = here.sync_fully().await;
         assert_eq!(report.stats.conflicts, 1, "{if_absent} {features:?}");
@@ -308,7 +344,11 @@ async fn e2e_a_404_from_a_kind_that_was_never_pulled_is_a_wrong_address() {
 #[tokio::test]
 async fn e2e_an_edit_that_meets_a_404_recreates_the_record() {
     for deletion in [Deletion::Hidden, Deletion::Hard] {
-        let server = MockServer::builder().deletion(deletion).start().await.unwrap();
+        let server = MockServer::builder()
+            .deletion(deletion)
+            .start()
+            .await
+            .unwrap();
         seed_note(&server);
         let here = device(&server).await;
         here.sync_fully().await;
@@ -325,7 +365,11 @@ async fn e2e_an_edit_that_meets_a_404_recreates_the_record() {
 #[tokio::test]
 async fn e2e_a_delete_that_meets_a_404_is_done() {
     for deletion in [Deletion::Tombstone, Deletion::Hidden, Deletion::Hard] {
-        let server = MockServer::builder().deletion(deletion).start().await.unwrap();
+        let server = MockServer::builder()
+            .deletion(deletion)
+            .start()
+            .await
+            .unwrap();
         seed_note(&server);
         let here = device(&server).await;
         here.sync_fully().await;
@@ -383,7 +427,10 @@ async fn e2e_a_conflict_with_another_entitys_record_touches_neither() {
     converge(&server, &[&here]).await;
     let wanted: Value = json!({"mood": 5, "body": "theirs"});
     assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
-    assert_fields(server.get(NOTES, "n2").as_ref(), &json!({"title": "not concerned"}));
+    assert_fields(
+        server.get(NOTES, "n2").as_ref(),
+        &json!({"title": "not concerned"}),
+    );
 }
 
 #[tokio::test]
@@ -405,7 +452,10 @@ async fn e2e_one_lost_answer_is_repeated_in_the_same_run_where_keys_are_honoured
     let builder = MockServer::builder().features(&["idempotency"]);
     let server = builder.start().await.unwrap();
     seed_note(&server);
-    let here = Setup::new(&server).config(|config| config.with_max_retries(3)).open().await;
+    let here = Setup::new(&server)
+        .config(|config| config.with_max_retries(3))
+        .open()
+        .await;
     here.sync_fully().await;
     here.edit("n1", json!({"mood": 5})).await;
     server.fault(Fault::drop_after()).on(Route::Push);

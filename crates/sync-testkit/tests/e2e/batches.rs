@@ -8,13 +8,21 @@ use crate::setup::{Device, NOTES, Setup, assert_fields, converge, seed_note};
 
 /// A server that takes batches, and a device with an edit of n1 and four new notes.
 async fn batching() -> (MockServer, Device) {
-    let server = MockServer::builder().features(&["if-absent"]).start().await.unwrap();
+    let server = MockServer::builder()
+        .features(&["if-absent"])
+        .start()
+        .await
+        .unwrap();
     seed_note(&server);
-    let here = Setup::new(&server).rest(|rest| rest.batch(true)).open().await;
+    let here = Setup::new(&server)
+        .rest(|rest| rest.batch(true))
+        .open()
+        .await;
     here.sync_fully().await;
     here.edit("n1", json!({"mood": 5})).await;
     for number in 0..4 {
-        here.create(&format!("c{number}"), json!({"title": "new"})).await;
+        here.create(&format!("c{number}"), json!({"title": "new"}))
+            .await;
     }
     server.clear_recorded();
     (server, here)
@@ -47,8 +55,14 @@ async fn e2e_a_batch_is_settled_operation_by_operation() {
     let report = here.sync_fully().await;
     assert_eq!((report.stats.pushed, report.stats.conflicts), (5, 2));
     converge(&server, &[&here]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5, "body": "theirs"}));
-    assert_fields(server.get(NOTES, "c1").as_ref(), &json!({"title": "new", "energy": 1}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "theirs"}),
+    );
+    assert_fields(
+        server.get(NOTES, "c1").as_ref(),
+        &json!({"title": "new", "energy": 1}),
+    );
 }
 
 #[tokio::test]
@@ -72,7 +86,9 @@ async fn e2e_a_refusal_within_a_batch_concerns_its_operation_only() {
             }
         })
         .collect();
-    server.fault(Fault::json(200, json!({"results": results}))).on(Route::Batch);
+    server
+        .fault(Fault::json(200, json!({"results": results})))
+        .on(Route::Batch);
     let report = here.sync().await;
     assert_eq!((report.stats.pushed, report.pending), (4, 1));
     let op = here.ops().await.pop().unwrap();
@@ -110,9 +126,16 @@ async fn e2e_results_that_are_missing_doubled_or_unknown_are_trouble_for_their_o
 async fn e2e_a_batch_that_is_refused_as_a_whole_goes_singly() {
     for status in [400, 404, 413, 422] {
         let (server, here) = batching().await;
-        server.fault(Fault::status(status)).on(Route::Batch).always();
+        server
+            .fault(Fault::status(status))
+            .on(Route::Batch)
+            .always();
         let report = here.sync_fully().await;
-        assert_eq!((report.stats.pushed, report.stats.errors), (5, 0), "{status}");
+        assert_eq!(
+            (report.stats.pushed, report.stats.errors),
+            (5, 0),
+            "{status}"
+        );
         assert_eq!(sizes(&server), [5, 1, 1, 1, 1, 1], "{status}");
         converge(&server, &[&here]).await;
     }
@@ -135,11 +158,16 @@ async fn e2e_a_batch_that_fails_as_a_whole_is_halved() {
 async fn e2e_one_poisonous_operation_in_a_batch_is_found_by_halving() {
     let (server, here) = batching().await;
     server.fault(Fault::status(500)).on(Route::Batch).always();
-    server.fault(Fault::status(500)).on(Route::Push).only(NOTES, "c1").always();
+    server
+        .fault(Fault::status(500))
+        .on(Route::Push)
+        .only(NOTES, "c1")
+        .always();
     for run in 1..=5_u32 {
         let report = here.sync().await;
         assert_eq!(report.pending, 1, "run {run}");
-        here.create(&format!("x{run}"), json!({"title": "new"})).await;
+        here.create(&format!("x{run}"), json!({"title": "new"}))
+            .await;
         here.wait();
     }
     let ops = here.ops().await;
@@ -170,7 +198,10 @@ async fn e2e_html_in_place_of_a_batchs_results_acks_nothing() {
     server.fault(Fault::html()).on(Route::Batch);
     let options = sync_core::SyncOptions::default().no_pull();
     let report = here.engine.sync_with(options).await.unwrap();
-    assert_eq!((report.stats.pushed, report.pending, report.stuck), (0, 5, 0));
+    assert_eq!(
+        (report.stats.pushed, report.pending, report.stuck),
+        (0, 5, 0)
+    );
     for op in here.ops().await {
         assert_eq!(op.try_count, 0);
     }

@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex};
 use futures::future;
 use serde_json::json;
 use sync_core::{
-    Conflict, ConflictStrategy, OpStatus, Record, Resolution, ResolverError, SyncOptions, resolve_fn,
+    Conflict, ConflictStrategy, OpStatus, Record, Resolution, ResolverError, SyncOptions,
+    resolve_fn,
 };
 use sync_testkit::{Fault, MockServer, Route, StampStyle};
 use tokio::sync::oneshot;
 
-use crate::setup::{Device, NOTES, Setup, assert_fields, converge, device, entity, kind, seed_note, server_with_note};
+use crate::setup::{
+    Device, NOTES, Setup, assert_fields, converge, device, entity, kind, seed_note,
+    server_with_note,
+};
 
 /// Has edited n1 where somebody else did too.
 async fn in_conflict(server: &MockServer, setup: Setup) -> Device {
@@ -33,21 +37,33 @@ async fn e2e_a_deferred_conflict_does_not_loop() {
     let here = in_conflict(&server, manual(&server)).await;
     for _ in 0..5 {
         let report = here.sync().await;
-        assert_eq!((report.open_conflicts, report.pending, report.stuck), (1, 1, 0));
+        assert_eq!(
+            (report.open_conflicts, report.pending, report.stuck),
+            (1, 1, 0)
+        );
         here.wait();
     }
     assert_eq!(server.pushes().len(), 1);
     assert_eq!(server.fetches().len(), 0);
-    assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 5, "body": "base"}));
+    assert_fields(
+        here.live("n1").await.as_ref(),
+        &json!({"mood": 5, "body": "base"}),
+    );
     let names = here.event_names();
     let count = |name: &str| names.iter().filter(|other| *other == name).count();
-    assert_eq!((count("ConflictDetected"), count("ConflictUnresolved")), (1, 1));
+    assert_eq!(
+        (count("ConflictDetected"), count("ConflictUnresolved")),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
 async fn e2e_a_deferred_conflict_is_resolved_later() {
     for (resolution, wanted) in [
-        (Resolution::AcceptServer, json!({"mood": 3, "body": "theirs"})),
+        (
+            Resolution::AcceptServer,
+            json!({"mood": 3, "body": "theirs"}),
+        ),
         (Resolution::AcceptClient, json!({"mood": 5, "body": "base"})),
         (Resolution::Discard, json!({"mood": 3, "body": "theirs"})),
     ] {
@@ -56,8 +72,16 @@ async fn e2e_a_deferred_conflict_is_resolved_later() {
         here.sync().await;
         let open = here.engine.open_conflicts().await.unwrap();
         assert_eq!(open.len(), 1);
-        assert_eq!(open[0].server.live().unwrap().get("body").unwrap(), "theirs");
-        assert!(here.engine.resolve_conflict(&open[0].op_id, resolution).await.unwrap());
+        assert_eq!(
+            open[0].server.live().unwrap().get("body").unwrap(),
+            "theirs"
+        );
+        assert!(
+            here.engine
+                .resolve_conflict(&open[0].op_id, resolution)
+                .await
+                .unwrap()
+        );
         assert_eq!(here.engine.open_conflicts().await.unwrap(), []);
         converge(&server, &[&here]).await;
         assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
@@ -76,12 +100,20 @@ async fn e2e_a_decision_survives_a_restart_and_an_edit_after_it() {
     let mut merged = open[0].server.live().unwrap().clone();
     merged.fields_mut().insert("mood".to_owned(), 4.into());
     let resolution = Resolution::AcceptMerged(merged);
-    assert!(here.engine.resolve_conflict(&open[0].op_id, resolution).await.unwrap());
+    assert!(
+        here.engine
+            .resolve_conflict(&open[0].op_id, resolution)
+            .await
+            .unwrap()
+    );
     let (folder, world) = (here.folder.clone(), here.world.clone());
     drop(here);
     let here = manual(&server).file_of(folder).world(&world).open().await;
     converge(&server, &[&here]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 4, "body": "theirs"}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 4, "body": "theirs"}),
+    );
 }
 
 #[tokio::test]
@@ -89,17 +121,36 @@ async fn e2e_a_decision_about_what_has_changed_since_is_not_applied() {
     let server = server_with_note().await;
     let here = in_conflict(&server, manual(&server)).await;
     here.sync().await;
-    let op_id = here.engine.open_conflicts().await.unwrap().pop().unwrap().op_id;
+    let op_id = here
+        .engine
+        .open_conflicts()
+        .await
+        .unwrap()
+        .pop()
+        .unwrap()
+        .op_id;
     server.update(NOTES, "n1", json!({"body": "later"}));
-    here.engine.sync_with(SyncOptions::default().no_push()).await.unwrap();
-    let applied = here.engine.resolve_conflict(&op_id, Resolution::AcceptClient).await;
+    here.engine
+        .sync_with(SyncOptions::default().no_push())
+        .await
+        .unwrap();
+    let applied = here
+        .engine
+        .resolve_conflict(&op_id, Resolution::AcceptClient)
+        .await;
     assert!(!applied.unwrap());
     here.sync().await;
     let open = here.engine.open_conflicts().await.unwrap();
     assert_eq!(open[0].server.live().unwrap().get("body").unwrap(), "later");
     assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"body": "later"}));
     let unknown = here.world.env().op_id();
-    assert!(!here.engine.resolve_conflict(&unknown, Resolution::AcceptServer).await.unwrap());
+    assert!(
+        !here
+            .engine
+            .resolve_conflict(&unknown, Resolution::AcceptServer)
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -117,7 +168,10 @@ async fn e2e_a_conflict_put_off_by_choice_waits_until_something_changes() {
         here.sync().await;
         here.wait();
     }
-    assert_eq!((asked.load(Ordering::SeqCst), server.pushes().len()), (1, 1));
+    assert_eq!(
+        (asked.load(Ordering::SeqCst), server.pushes().len()),
+        (1, 1)
+    );
     server.update(NOTES, "n1", json!({"body": "later"}));
     for _ in 0..3 {
         here.sync().await;
@@ -154,7 +208,10 @@ async fn e2e_a_resolver_that_fails_or_panics_puts_only_its_conflict_off() {
         assert_eq!(calls.load(Ordering::SeqCst), 1, "not before its time");
         converge(&server, &[&here]).await;
         assert_eq!(calls.load(Ordering::SeqCst), 2);
-        assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5, "body": "base"}));
+        assert_fields(
+            server.get(NOTES, "n1").as_ref(),
+            &json!({"mood": 5, "body": "base"}),
+        );
     }
 }
 
@@ -177,7 +234,10 @@ async fn e2e_a_resolver_may_take_longer_than_the_run() {
     decide.send(Resolution::AcceptClient).unwrap();
     here.wait();
     here.sync_fully().await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5, "body": "base"}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "base"}),
+    );
     converge(&server, &[&here]).await;
 }
 
@@ -193,7 +253,9 @@ async fn e2e_an_edit_made_while_a_resolver_thinks_is_part_of_the_decision() {
         async move {
             woken.wait_for(|now| *now).await?;
             let mut local = conflict.local.unwrap_or_default();
-            local.fields_mut().insert("title".to_owned(), "decided".into());
+            local
+                .fields_mut()
+                .insert("title".to_owned(), "decided".into());
             Ok(Resolution::AcceptMerged(local))
         }
     });
@@ -226,16 +288,28 @@ async fn e2e_a_record_that_changes_at_every_attempt_is_left_to_the_next_run() {
         .always();
     let report = here.sync().await;
     assert_eq!((report.pending, report.stuck), (1, 0));
-    assert_eq!(server.pushes().len(), 4, "the first attempt and three rounds");
-    assert!(here.event_names().contains(&"ConflictUnresolved".to_owned()));
+    assert_eq!(
+        server.pushes().len(),
+        4,
+        "the first attempt and three rounds"
+    );
+    assert!(
+        here.event_names()
+            .contains(&"ConflictUnresolved".to_owned())
+    );
     restless.remove();
     converge(&server, &[&here]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5, "energy": 3}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "energy": 3}),
+    );
 }
 
 #[tokio::test]
 async fn e2e_a_precondition_that_cannot_be_met_is_forced_once_and_named() {
-    let builder = MockServer::builder().stamps(StampStyle::Millis).hidden_precision(true);
+    let builder = MockServer::builder()
+        .stamps(StampStyle::Millis)
+        .hidden_precision(true);
     let server = builder.start().await.unwrap();
     seed_note(&server);
     let (here, there) = (device(&server).await, device(&server).await);
@@ -249,9 +323,15 @@ async fn e2e_a_precondition_that_cannot_be_met_is_forced_once_and_named() {
         here.sync_fully().await;
     }
     let names = here.event_names();
-    assert!(names.contains(&"PreconditionUnreliable".to_owned()), "{names:?}");
+    assert!(
+        names.contains(&"PreconditionUnreliable".to_owned()),
+        "{names:?}"
+    );
     converge(&server, &[&here, &there]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 7, "body": "theirs"}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 7, "body": "theirs"}),
+    );
 }
 
 #[tokio::test]
@@ -273,7 +353,10 @@ async fn e2e_a_server_edit_that_changed_nothing_is_no_conflict() {
     here.sync_fully().await;
     here.edit("n1", json!({"mood": 5})).await;
     server.update(NOTES, "n1", json!({}));
-    here.engine.sync_with(SyncOptions::default().no_push()).await.unwrap();
+    here.engine
+        .sync_with(SyncOptions::default().no_push())
+        .await
+        .unwrap();
     let report = here.sync_fully().await;
     assert_eq!(report.stats.conflicts, 0);
     converge(&server, &[&here]).await;
@@ -287,12 +370,18 @@ async fn e2e_a_pulled_edit_is_merged_before_the_first_push() {
     here.sync_fully().await;
     here.edit("n1", json!({"mood": 5})).await;
     server.update(NOTES, "n1", json!({"body": "theirs"}));
-    here.engine.sync_with(SyncOptions::default().no_push()).await.unwrap();
+    here.engine
+        .sync_with(SyncOptions::default().no_push())
+        .await
+        .unwrap();
     server.clear_recorded();
     let report = here.sync_fully().await;
     assert_eq!((report.stats.conflicts, server.pushes().len()), (1, 1));
     converge(&server, &[&here]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5, "body": "theirs"}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "theirs"}),
+    );
 }
 
 #[tokio::test]
@@ -301,18 +390,29 @@ async fn e2e_a_discarded_edit_gives_way_to_the_servers_record() {
     let here = in_conflict(&server, manual(&server)).await;
     here.sync().await;
     let discarded = here.engine.discard(&kind(), &entity("n1")).await.unwrap();
-    assert_eq!((discarded.op_ids.len(), discarded.maybe_applied), (1, false));
+    assert_eq!(
+        (discarded.op_ids.len(), discarded.maybe_applied),
+        (1, false)
+    );
     assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 3}));
     assert_eq!(here.engine.open_conflicts().await.unwrap(), []);
-    assert!(here.event_names().contains(&"OperationsDiscarded".to_owned()));
+    assert!(
+        here.event_names()
+            .contains(&"OperationsDiscarded".to_owned())
+    );
     converge(&server, &[&here]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 3, "body": "theirs"}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 3, "body": "theirs"}),
+    );
 }
 
 #[tokio::test]
 async fn e2e_the_edit_of_one_table_is_settled_by_that_tables_strategy() {
     let server = server_with_note().await;
-    server.seed("labels", [json!({"id": "l1", "name": "red"})]).unwrap();
+    server
+        .seed("labels", [json!({"id": "l1", "name": "red"})])
+        .unwrap();
     let setup = Setup::new(&server)
         .table(|table| table.strategy(ConflictStrategy::ServerWins))
         .config(|config| config.with_conflict_strategy(ConflictStrategy::ClientWins));
@@ -320,12 +420,18 @@ async fn e2e_the_edit_of_one_table_is_settled_by_that_tables_strategy() {
     here.sync_fully().await;
     let labels = here.engine.records("labels").unwrap();
     let mine = json!({"id": "l1", "name": "mine"});
-    labels.replace(Record::try_from(mine).unwrap()).await.unwrap();
+    labels
+        .replace(Record::try_from(mine).unwrap())
+        .await
+        .unwrap();
     here.edit("n1", json!({"mood": 5})).await;
     server.update("labels", "l1", json!({"name": "theirs"}));
     server.update(NOTES, "n1", json!({"mood": 1}));
     here.sync_fully().await;
-    assert_fields(server.get("labels", "l1").as_ref(), &json!({"name": "mine"}));
+    assert_fields(
+        server.get("labels", "l1").as_ref(),
+        &json!({"name": "mine"}),
+    );
     assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 1}));
 }
 
@@ -345,7 +451,9 @@ async fn e2e_a_deferred_operation_takes_part_again_when_it_is_edited() {
 #[tokio::test]
 async fn e2e_a_row_without_a_tombstone_column_is_recreated_too() {
     let server = server_with_note().await;
-    server.seed("labels", [json!({"id": "l1", "name": "red"})]).unwrap();
+    server
+        .seed("labels", [json!({"id": "l1", "name": "red"})])
+        .unwrap();
     let here = Setup::new(&server).with_labels().open().await;
     here.sync_fully().await;
     let labels = here.engine.records("labels").unwrap();
@@ -353,12 +461,18 @@ async fn e2e_a_row_without_a_tombstone_column_is_recreated_too() {
     labels.replace(mine()).await.unwrap();
     server.delete("labels", "l1");
     here.sync_fully().await;
-    assert_fields(server.get("labels", "l1").as_ref(), &json!({"name": "mine"}));
+    assert_fields(
+        server.get("labels", "l1").as_ref(),
+        &json!({"name": "mine"}),
+    );
     labels.delete(&entity("l1")).await.unwrap();
     here.sync_fully().await;
     assert_eq!(server.get("labels", "l1"), None);
     assert_eq!(here.count("SELECT COUNT(*) FROM labels").await, 0);
     labels.insert(mine()).await.unwrap();
     here.sync_fully().await;
-    assert_fields(server.get("labels", "l1").as_ref(), &json!({"name": "mine"}));
+    assert_fields(
+        server.get("labels", "l1").as_ref(),
+        &json!({"name": "mine"}),
+    );
 }

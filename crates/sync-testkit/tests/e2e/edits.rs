@@ -85,7 +85,8 @@ async fn e2e_an_edit_made_during_a_push_survives_it() {
     let gate = server.hold_answer(Route::Put);
     let meanwhile = async {
         gate.arrived().await;
-        here.edit("n1", json!({"energy": 9, "body": "second"})).await;
+        here.edit("n1", json!({"energy": 9, "body": "second"}))
+            .await;
         gate.release();
     };
     let (report, ()) = tokio::join!(here.sync(), meanwhile);
@@ -291,13 +292,20 @@ async fn e2e_what_was_deleted_can_be_created_again() {
     let report = here.sync_fully().await;
     assert_eq!(report.stats.conflicts, 0);
     converge(&server, &[&here]).await;
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"title": "once more"}));
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"title": "once more"}),
+    );
 }
 
 #[tokio::test]
 async fn e2e_fields_that_a_client_does_not_know_survive_its_edits() {
     let server = server_with_note().await;
-    server.update(NOTES, "n1", json!({"colour": "red", "place": {"lat": 47.3, "seen": [1, 2]}}));
+    server.update(
+        NOTES,
+        "n1",
+        json!({"colour": "red", "place": {"lat": 47.3, "seen": [1, 2]}}),
+    );
     let here = device(&server).await;
     here.sync_fully().await;
     here.edit("n1", json!({"mood": 5})).await;
@@ -305,7 +313,8 @@ async fn e2e_fields_that_a_client_does_not_know_survive_its_edits() {
     server.update(NOTES, "n1", json!({"colour": "blue"}));
     here.edit("n1", json!({"energy": 1})).await;
     here.sync_fully().await;
-    let wanted = json!({"colour": "blue", "place": {"lat": 47.3, "seen": [1, 2]}, "mood": 5, "energy": 1});
+    let wanted =
+        json!({"colour": "blue", "place": {"lat": 47.3, "seen": [1, 2]}, "mood": 5, "energy": 1});
     assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
     converge(&server, &[&here]).await;
 }
@@ -349,7 +358,12 @@ async fn e2e_a_save_that_changes_nothing_queues_nothing() {
         updated_at: None,
         ..note.clone()
     };
-    assert!(!notes.replace_and_enqueue_diff(&note, &touched).await.unwrap());
+    assert!(
+        !notes
+            .replace_and_enqueue_diff(&note, &touched)
+            .await
+            .unwrap()
+    );
     assert_eq!(here.ops().await.len(), 0);
 }
 
@@ -370,7 +384,14 @@ async fn e2e_typed_entities_travel_whole() {
     };
     notes.insert_and_enqueue(&note).await.unwrap();
     converge(&server, &[&here, &there]).await;
-    let came = there.engine.writer::<Note>().unwrap().get(&note.id).await.unwrap().unwrap();
+    let came = there
+        .engine
+        .writer::<Note>()
+        .unwrap()
+        .get(&note.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(came.title, note.title);
     assert_eq!((came.mood, came.energy), (note.mood, note.energy));
     assert!(came.updated_at.is_some());

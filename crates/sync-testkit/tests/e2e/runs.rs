@@ -8,7 +8,9 @@ use serde_json::json;
 use sync_core::{Kind, PhaseEnd, SyncError, SyncOptions};
 use sync_testkit::{MockServer, Route};
 
-use crate::setup::{Device, NOTES, Setup, assert_fields, converge, device, many, seed_note, server_with_note};
+use crate::setup::{
+    Device, NOTES, Setup, assert_fields, converge, device, many, seed_note, server_with_note,
+};
 
 /// Drops the future before its poll number `polls`, as an app does that goes to sleep. Did it end
 /// before that?
@@ -28,7 +30,10 @@ async fn cancelled_after(polls: usize, future: impl Future) -> bool {
 /// A device with something of everything to do.
 async fn busy(server: &MockServer) -> Device {
     server.seed(NOTES, many(6)).unwrap();
-    let here = Setup::new(server).table(|table| table.page_size(3)).open().await;
+    let here = Setup::new(server)
+        .table(|table| table.page_size(3))
+        .open()
+        .await;
     here.sync_fully().await;
     for (id, mood) in [("n1", 5), ("n00000", 6)] {
         here.edit(id, json!({"mood": mood})).await;
@@ -68,7 +73,10 @@ async fn e2e_a_run_that_is_cancelled_at_any_await_loses_nothing() {
 async fn e2e_a_first_pull_that_is_cancelled_again_and_again_gets_on() {
     let server = MockServer::start().await.unwrap();
     server.seed(NOTES, many(40)).unwrap();
-    let here = Setup::new(&server).table(|table| table.page_size(4)).open().await;
+    let here = Setup::new(&server)
+        .table(|table| table.page_size(4))
+        .open()
+        .await;
     for polls in 1..20 {
         cancelled_after(polls, here.engine.sync()).await;
     }
@@ -78,7 +86,11 @@ async fn e2e_a_first_pull_that_is_cancelled_again_and_again_gets_on() {
 #[tokio::test]
 async fn e2e_a_process_that_dies_during_a_push_continues_with_the_same_key() {
     for ignore in [false, true] {
-        let server = MockServer::builder().ignore_keys(ignore).start().await.unwrap();
+        let server = MockServer::builder()
+            .ignore_keys(ignore)
+            .start()
+            .await
+            .unwrap();
         seed_note(&server);
         let here = device(&server).await;
         here.sync_fully().await;
@@ -96,12 +108,19 @@ async fn e2e_a_process_that_dies_during_a_push_continues_with_the_same_key() {
         gate.release();
         server.update(NOTES, "n1", json!({"body": "theirs"}));
 
-        let again = Setup::new(&server).file_of(folder).world(&world).open().await;
+        let again = Setup::new(&server)
+            .file_of(folder)
+            .world(&world)
+            .open()
+            .await;
         let ops = again.ops().await;
         assert_eq!((ops.len(), ops[0].idempotency_key()), (1, key.clone()));
         let report = again.sync_fully().await;
         assert_eq!(report.stats.conflicts, 0);
-        assert_eq!((server.applied(&key), server.applied_to(NOTES, "n1")), (1, 1));
+        assert_eq!(
+            (server.applied(&key), server.applied_to(NOTES, "n1")),
+            (1, 1)
+        );
         let wanted = json!({"mood": 5, "body": "theirs"});
         assert_fields(again.live("n1").await.as_ref(), &wanted);
         converge(&server, &[&again]).await;
@@ -118,11 +137,18 @@ async fn e2e_a_process_that_starts_again_has_everything_it_had() {
     let (folder, world) = (here.folder.clone(), here.world.clone());
     drop(here);
     server.update(NOTES, "n1", json!({"body": "theirs"}));
-    let again = Setup::new(&server).file_of(folder).world(&world).open().await;
+    let again = Setup::new(&server)
+        .file_of(folder)
+        .world(&world)
+        .open()
+        .await;
     server.clear_recorded();
     let report = again.sync_fully().await;
     assert_eq!((report.stats.pushed, report.stats.conflicts), (2, 1));
-    assert!(server.pulls(NOTES)[0].query("updatedSince").is_some(), "the cursor was kept");
+    assert!(
+        server.pulls(NOTES)[0].query("updatedSince").is_some(),
+        "the cursor was kept"
+    );
     converge(&server, &[&again]).await;
 }
 
@@ -136,7 +162,8 @@ async fn e2e_calls_made_during_a_run_are_served_by_one_follow_up_run() {
     let gate = server.hold(Route::Put);
     let others = async {
         gate.arrived().await;
-        here.create("n2", json!({"title": "written before the calls"})).await;
+        here.create("n2", json!({"title": "written before the calls"}))
+            .await;
         let calls = future::join_all((0..4).map(|_| here.engine.sync()));
         let release = async { gate.release() };
         let (reports, ()) = tokio::join!(calls, release);
@@ -192,7 +219,11 @@ async fn e2e_after_shutdown_calls_say_so_and_nothing_is_lost() {
     assert!(matches!(here.engine.sync().await, Err(SyncError::ShutDown)));
     let (folder, world) = (here.folder.clone(), here.world.clone());
     drop(here);
-    let again = Setup::new(&server).file_of(folder).world(&world).open().await;
+    let again = Setup::new(&server)
+        .file_of(folder)
+        .world(&world)
+        .open()
+        .await;
     converge(&server, &[&again]).await;
     assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5}));
 }
@@ -213,7 +244,11 @@ async fn e2e_a_run_may_push_only_or_pull_only() {
 
     server.update(NOTES, "n3", json!({"title": "newer"}));
     server.clear_recorded();
-    let report = here.engine.sync_with(SyncOptions::default().no_pull()).await.unwrap();
+    let report = here
+        .engine
+        .sync_with(SyncOptions::default().no_pull())
+        .await
+        .unwrap();
     assert_eq!((report.pull, report.pending), (PhaseEnd::Skipped, 0));
     assert_eq!(server.pulls(NOTES).len(), 0);
     assert_eq!(here.live("n3").await, None);
@@ -222,11 +257,15 @@ async fn e2e_a_run_may_push_only_or_pull_only() {
 #[tokio::test]
 async fn e2e_a_first_run_respects_the_kinds_that_it_was_called_for() {
     let server = server_with_note().await;
-    server.seed("labels", [json!({"id": "l1", "name": "red"})]).unwrap();
+    server
+        .seed("labels", [json!({"id": "l1", "name": "red"})])
+        .unwrap();
     let here = crate::setup::two_kinds(&server).await;
     let labels = Kind::new("labels").unwrap();
     here.create("n2", json!({"title": "new"})).await;
-    let options = SyncOptions::default().push_kinds([labels.clone()]).pull_kinds([labels]);
+    let options = SyncOptions::default()
+        .push_kinds([labels.clone()])
+        .pull_kinds([labels]);
     let report = here.engine.sync_with(options).await.unwrap();
     assert_eq!((report.pending, server.pushes().len()), (1, 0));
     assert_eq!(server.pulls(NOTES).len(), 0);
@@ -252,14 +291,25 @@ async fn e2e_a_simple_run_tells_what_it_does_in_order() {
         ]
     );
     here.edit("n1", json!({"mood": 5})).await;
-    here.engine.sync_with(SyncOptions::default().no_pull()).await.unwrap();
+    here.engine
+        .sync_with(SyncOptions::default().no_pull())
+        .await
+        .unwrap();
     assert_eq!(
         here.event_names(),
-        ["SyncStarted", "OperationPushed", "PushBatchProcessed", "SyncCompleted"]
+        [
+            "SyncStarted",
+            "OperationPushed",
+            "PushBatchProcessed",
+            "SyncCompleted"
+        ]
     );
     server.update(NOTES, "n1", json!({"body": "theirs"}));
     here.edit("n1", json!({"energy": 5})).await;
-    here.engine.sync_with(SyncOptions::default().no_pull()).await.unwrap();
+    here.engine
+        .sync_with(SyncOptions::default().no_pull())
+        .await
+        .unwrap();
     assert_eq!(
         here.event_names(),
         [
@@ -292,10 +342,15 @@ async fn e2e_a_run_with_nothing_to_do_changes_nothing_and_says_so() {
 async fn e2e_two_engines_on_two_files_converge_whatever_their_order() {
     let server = MockServer::builder().extended().start().await.unwrap();
     seed_note(&server);
-    let devices = [device(&server).await, device(&server).await, device(&server).await];
+    let devices = [
+        device(&server).await,
+        device(&server).await,
+        device(&server).await,
+    ];
     for (number, here) in devices.iter().enumerate() {
         here.sync_fully().await;
-        here.create(&format!("c{number}"), json!({"title": "new"})).await;
+        here.create(&format!("c{number}"), json!({"title": "new"}))
+            .await;
     }
     devices[0].edit("n1", json!({"mood": 1})).await;
     devices[1].edit("n1", json!({"energy": 2})).await;

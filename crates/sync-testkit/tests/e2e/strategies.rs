@@ -81,7 +81,9 @@ async fn act_there(device: &Device, meeting: Meeting) {
     if meeting == EditMeetsDeletion {
         device.delete("n1").await;
     } else {
-        device.edit("n1", json!({"energy": 7, "body": "theirs"})).await;
+        device
+            .edit("n1", json!({"energy": 7, "body": "theirs"}))
+            .await;
     }
     device.sync_fully().await;
 }
@@ -120,7 +122,9 @@ fn sum() -> TableConfig {
 
 /// Decides deletions too: who deletes loses, and the title says so.
 fn undelete() -> TableConfig {
-    TableConfig::new().merge(MergeFunction::of_conflict(|conflict| Some(rescued(conflict))))
+    TableConfig::new().merge(MergeFunction::of_conflict(|conflict| {
+        Some(rescued(conflict))
+    }))
 }
 
 fn rescued(conflict: &Conflict) -> Record {
@@ -145,7 +149,10 @@ fn rescue() -> TableConfig {
     }))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the column of the table holds both")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the column of the table holds both"
+)]
 fn base() -> Option<Value> {
     Some(json!({"title": "Old", "body": "base", "mood": 3, "energy": null}))
 }
