@@ -66,17 +66,42 @@ pub(crate) fn strip_for_server(record: &Record, schema: &TableSchema) -> Record 
 }
 
 /// The operation's content as it goes out: a record that is created, or created again, must not
-/// carry the mark of its own deletion.
-pub(super) fn outgoing_record(op: &Op, payload: &Record, schema: &TableSchema) -> Record {
+/// carry the mark of its own deletion, and one that is created again says so.
+pub(super) fn outgoing_record(
+    op: &Op,
+    base: Option<&ServerState>,
+    payload: &Record,
+    schema: &TableSchema,
+) -> Record {
     let mut record = strip_for_server(payload, schema);
-    let own = schema.tombstone().map(|column| column.field.as_str());
+    let recreates = match &op.verdict {
+        Some(verdict) => verdict.recreate,
+        None => base.is_some_and(ServerState::is_deleted),
+    };
+    let mark = tombstone_field(schema);
     for field in TOMBSTONE_FIELDS {
-        let present = record.get(field).is_some();
-        if present || (own == Some(field) && op.verdict.as_ref().is_some_and(|v| v.recreate)) {
+        if record.get(field).is_some() || (recreates && field == mark) {
             record.fields_mut().insert(field.to_owned(), Value::Null);
         }
     }
     record
+}
+
+/// The field that marks a deletion; a table without one names it as it names its stamp.
+fn tombstone_field(schema: &TableSchema) -> &str {
+    let own = schema.tombstone().map(|column| column.field.as_str());
+    let is_camel_case = || {
+        schema
+            .stamp()
+            .is_some_and(|column| column.field == "updatedAt")
+    };
+    own.unwrap_or_else(|| {
+        if is_camel_case() {
+            "deletedAt"
+        } else {
+            "deleted_at"
+        }
+    })
 }
 
 /// The merged record with every system field as the server has it.

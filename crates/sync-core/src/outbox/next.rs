@@ -176,7 +176,7 @@ impl Entity {
         };
         let change = match head.outgoing() {
             Change::Upsert { payload, changed } => PushChange::Upsert {
-                record: outgoing_record(head, payload, &rules.table.schema),
+                record: outgoing_record(head, self.base.as_ref(), payload, &rules.table.schema),
                 changed: changed.clone(),
             },
             Change::Delete => PushChange::Delete,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PullPhase;
-use super::chain::Chain;
 use super::incoming::{Incoming, Row, Unusable, newest_of_each};
 use crate::context::Context;
 use crate::error::SyncError;
@@ -47,31 +46,6 @@ pub(super) struct RowsDone {
 }
 
 impl PullPhase<'_> {
-    /// Which rows of a first page the store has already in the same version.
-    pub(super) async fn known_at_start(
-        &self,
-        kind: &Kind,
-        chain: &Chain,
-        page: &Incoming,
-    ) -> Result<BTreeSet<EntityId>, SyncError> {
-        if !chain.starts_without_memory() || page.next_page_token.is_some() {
-            return Ok(BTreeSet::new());
-        }
-        let ids: Vec<EntityId> = page.rows.iter().map(|row| row.id.clone()).collect();
-        let mut tx = self.context.store.begin(TxMode::Read).await?;
-        let stored: BTreeMap<_, _> = tx.versions(kind, &ids).await?.into_iter().collect();
-        let is_known = |row: &&Row| {
-            let version = stored.get(&row.id).and_then(Option::as_ref);
-            version.is_some_and(|version| version.stamp == row.version.stamp)
-        };
-        Ok(page
-            .rows
-            .iter()
-            .filter(is_known)
-            .map(|row| row.id.clone())
-            .collect())
-    }
-
     /// Applies pages and their cursor in one transaction.
     pub(super) async fn apply(
         &self,

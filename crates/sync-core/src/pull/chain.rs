@@ -79,20 +79,13 @@ impl Chain {
         }
     }
 
-    /// Must rows at the start of the chain be compared with what the store has, to know whether
-    /// they are news?
-    pub(super) fn starts_without_memory(&self) -> bool {
-        self.pages == 0 && self.since.is_some()
-    }
-
-    /// Takes a page in. `known`: ids of the page that the store has in the same version already.
+    /// Takes a page in.
     pub(super) fn advance(
         &mut self,
         page: &Incoming,
-        known: &BTreeSet<EntityId>,
         overlap: Duration,
     ) -> Result<Step, SyncError> {
-        let is_news = self.brings_news(page, known);
+        let is_news = self.brings_news(page);
         self.note_rows(page);
         self.pages += 1;
         let had_token = self.token.is_some();
@@ -142,16 +135,16 @@ impl Chain {
         Ok(Step::Next)
     }
 
-    fn brings_news(&self, page: &Incoming, known: &BTreeSet<EntityId>) -> bool {
+    /// Does the page hold a row that this chain has not seen? Rows that the store has already,
+    /// as those of the overlap, count: new ones may lie behind them.
+    fn brings_news(&self, page: &Incoming) -> bool {
         page.rows.iter().any(|row| {
             let stamp = &row.version.stamp;
             match &self.since {
                 None => true,
-                Some(since) if stamp > since => !known.contains(&row.id),
-                Some(since) if stamp == since => {
-                    !known.contains(&row.id) && !self.seen_at_since.contains(&row.id)
-                }
-                Some(_) => self.pages == 0 && !known.contains(&row.id),
+                Some(since) if stamp > since => true,
+                Some(since) if stamp == since => !self.seen_at_since.contains(&row.id),
+                Some(_) => self.pages == 0,
             }
         })
     }

@@ -63,7 +63,7 @@ pub(super) struct Incoming {
 impl Incoming {
     /// Sorts a page; `date` is the server's clock when it answered.
     pub(super) fn parse(page: PullPage, date: Option<&Timestamp>) -> Self {
-        let latest = date.map(|date| date.plus(AHEAD));
+        let latest = date.map(latest_stamp);
         let mut incoming = Self {
             rows: Vec::with_capacity(page.items.len()),
             next_page_token: page.next_page_token,
@@ -110,6 +110,11 @@ impl Row {
             is_deleted,
         }
     }
+}
+
+/// The latest stamp that is believed when the server's clock shows this.
+pub(super) fn latest_stamp(date: &Timestamp) -> Timestamp {
+    date.plus(AHEAD)
 }
 
 /// Id and stamp of a row, or why it has none.

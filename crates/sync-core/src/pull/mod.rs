@@ -234,9 +234,8 @@ impl<'a> PullPhase<'a> {
             let date = answer.server_date.clone();
             let page = self.context.observe(answer);
             let mut incoming = Incoming::parse(page, date.as_ref());
-            let known = self.known_at_start(kind, &chain, &incoming).await?;
             let size = incoming.len();
-            let step = chain.advance(&incoming, &known, self.context.config.pull_overlap)?;
+            let step = chain.advance(&incoming, self.context.config.pull_overlap)?;
             ready_rows += size;
             stats.pulled += incoming.usable() as u64;
             incoming.page_size = size as u64;

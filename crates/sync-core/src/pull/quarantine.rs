@@ -1,7 +1,7 @@
 //! Rows that could not be applied are tried again whenever their kind was pulled.
 
 use super::PullPhase;
-use super::incoming::{Row, read};
+use super::incoming::{Row, latest_stamp, read};
 use crate::error::SyncError;
 use crate::id::Kind;
 use crate::record::Record;
@@ -26,10 +26,11 @@ impl PullPhase<'_> {
                 return Ok(());
             };
             after = Some(last.key.clone());
+            let latest = latest_stamp(&self.context.corrected_now());
             let rows: Vec<Row> = entries
                 .into_iter()
                 .filter_map(|entry| {
-                    let (id, stamp) = read(&entry.row, None).ok()?;
+                    let (id, stamp) = read(&entry.row, Some(&latest)).ok()?;
                     let mut row = Row::new(id, stamp, Record::try_from(entry.row).ok()?);
                     row.version.tag = entry.tag;
                     Some(row)

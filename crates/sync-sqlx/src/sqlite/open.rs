@@ -23,13 +23,14 @@ pub(crate) async fn connect(
     let connection = retry(&options, patience).await.map_err(|error| {
         // A failed open is told as such whatever SQLite called it; never print the options, they
         // may hold a key.
-        let told = Err::<(), _>(error).context("open the database").err();
+        let what = format!("open the database {}", options.get_filename().display());
+        let told = Err::<(), _>(error).context(&what).err();
         match told {
             Some(error) if error.kind() != StoreErrorKind::Other => error,
             Some(error) => {
                 StoreError::new(StoreErrorKind::Open, error.to_string()).with_source(error)
             }
-            None => StoreError::new(StoreErrorKind::Open, "cannot open the database"),
+            None => StoreError::new(StoreErrorKind::Open, format!("cannot {what}")),
         }
     })?;
     Owned::new(connection).await

@@ -43,7 +43,10 @@ fn read(incoming: &Incoming) -> Result<Write, Reply> {
             .get(body_key::BASE_UPDATED_AT)
             .map(read_stamp)
             .transpose()?;
-        (Change::Upsert(fields.clone()), base, header::FORCE_UPDATE)
+        // What is not the record's own must not tell this request from the same op in a batch.
+        let record = fields.iter().filter(|(name, _)| !name.starts_with('_'));
+        let record = record.map(|(name, value)| (name.clone(), value.clone()));
+        (Change::Upsert(record.collect()), base, header::FORCE_UPDATE)
     };
     Ok(Write {
         kind: kind.to_owned(),

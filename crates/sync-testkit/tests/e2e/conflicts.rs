@@ -1,0 +1,478 @@
+//! Conflicts that take their time: deferred, asked, decided later, or never at rest.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures::future;
+use serde_json::json;
+use sync_core::{
+    Conflict, ConflictStrategy, OpStatus, Record, Resolution, ResolverError, SyncOptions,
+    resolve_fn,
+};
+use sync_testkit::{Fault, MockServer, Route, StampStyle};
+use tokio::sync::oneshot;
+
+use crate::setup::{
+    Device, NOTES, Setup, assert_fields, converge, device, entity, kind, seed_note,
+    server_with_note,
+};
+
+/// Has edited n1 where somebody else did too.
+async fn in_conflict(server: &MockServer, setup: Setup) -> Device {
+    let here = setup.open().await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({"body": "theirs"}));
+    server.clear_recorded();
+    here
+}
+
+fn manual(server: &MockServer) -> Setup {
+    Setup::new(server).strategy(ConflictStrategy::Manual)
+}
+
+#[tokio::test]
+async fn e2e_a_deferred_conflict_does_not_loop() {
+    let server = server_with_note().await;
+    let here = in_conflict(&server, manual(&server)).await;
+    for _ in 0..5 {
+        let report = here.sync().await;
+        assert_eq!(
+            (report.open_conflicts, report.pending, report.stuck),
+            (1, 1, 0)
+        );
+        here.wait();
+    }
+    assert_eq!(server.pushes().len(), 1);
+    assert_eq!(server.fetches().len(), 0);
+    assert_fields(
+        here.live("n1").await.as_ref(),
+        &json!({"mood": 5, "body": "base"}),
+    );
+    let names = here.event_names();
+    let count = |name: &str| names.iter().filter(|other| *other == name).count();
+    assert_eq!(
+        (count("ConflictDetected"), count("ConflictUnresolved")),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn e2e_a_deferred_conflict_is_resolved_later() {
+    for (resolution, wanted) in [
+        (
+            Resolution::AcceptServer,
+            json!({"mood": 3, "body": "theirs"}),
+        ),
+        (Resolution::AcceptClient, json!({"mood": 5, "body": "base"})),
+        (Resolution::Discard, json!({"mood": 3, "body": "theirs"})),
+    ] {
+        let server = server_with_note().await;
+        let here = in_conflict(&server, manual(&server)).await;
+        here.sync().await;
+        let open = here.engine.open_conflicts().await.unwrap();
+        assert_eq!(open.len(), 1);
+        assert_eq!(
+            open[0].server.live().unwrap().get("body").unwrap(),
+            "theirs"
+        );
+        assert!(
+            here.engine
+                .resolve_conflict(&open[0].op_id, resolution)
+                .await
+                .unwrap()
+        );
+        assert_eq!(here.engine.open_conflicts().await.unwrap(), []);
+        converge(&server, &[&here]).await;
+        assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
+    }
+}
+
+#[tokio::test]
+async fn e2e_a_decision_survives_a_restart_and_an_edit_after_it() {
+    let server = server_with_note().await;
+    let here = in_conflict(&server, manual(&server)).await;
+    here.sync().await;
+    let (folder, world) = (here.folder.clone(), here.world.clone());
+    drop(here);
+    let here = manual(&server).file_of(folder).world(&world).open().await;
+    let open = here.engine.open_conflicts().await.unwrap();
+    let mut merged = open[0].server.live().unwrap().clone();
+    merged.fields_mut().insert("mood".to_owned(), 4.into());
+    let resolution = Resolution::AcceptMerged(merged);
+    assert!(
+        here.engine
+            .resolve_conflict(&open[0].op_id, resolution)
+            .await
+            .unwrap()
+    );
+    let (folder, world) = (here.folder.clone(), here.world.clone());
+    drop(here);
+    let here = manual(&server).file_of(folder).world(&world).open().await;
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 4, "body": "theirs"}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_a_decision_about_what_has_changed_since_is_not_applied() {
+    let server = server_with_note().await;
+    let here = in_conflict(&server, manual(&server)).await;
+    here.sync().await;
+    let op_id = here
+        .engine
+        .open_conflicts()
+        .await
+        .unwrap()
+        .pop()
+        .unwrap()
+        .op_id;
+    server.update(NOTES, "n1", json!({"body": "later"}));
+    here.engine
+        .sync_with(SyncOptions::default().no_push())
+        .await
+        .unwrap();
+    let applied = here
+        .engine
+        .resolve_conflict(&op_id, Resolution::AcceptClient)
+        .await;
+    assert!(!applied.unwrap());
+    here.sync().await;
+    let open = here.engine.open_conflicts().await.unwrap();
+    assert_eq!(open[0].server.live().unwrap().get("body").unwrap(), "later");
+    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"body": "later"}));
+    let unknown = here.world.env().op_id();
+    assert!(
+        !here
+            .engine
+            .resolve_conflict(&unknown, Resolution::AcceptServer)
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn e2e_a_conflict_put_off_by_choice_waits_until_something_changes() {
+    let server = server_with_note().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let resolver = resolve_fn(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        future::ready(Ok(Resolution::Defer))
+    });
+    let setup = Setup::new(&server).table(|table| table.resolver(resolver));
+    let here = in_conflict(&server, setup).await;
+    for _ in 0..4 {
+        here.sync().await;
+        here.wait();
+    }
+    assert_eq!(
+        (asked.load(Ordering::SeqCst), server.pushes().len()),
+        (1, 1)
+    );
+    server.update(NOTES, "n1", json!({"body": "later"}));
+    for _ in 0..3 {
+        here.sync().await;
+        here.wait();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    here.edit("n1", json!({"mood": 6})).await;
+    here.sync().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn e2e_a_resolver_that_fails_or_panics_puts_only_its_conflict_off() {
+    for panics in [false, true] {
+        let server = server_with_note().await;
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let resolver = resolve_fn(move |_| {
+            let call = counter.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match (call, panics) {
+                    (0, true) => panic!("a bug of the app's"),
+                    (0, false) => Err(ResolverError::from("no window is open")),
+                    _ => Ok(Resolution::AcceptClient),
+                }
+            }
+        });
+        let setup = Setup::new(&server).table(|table| table.resolver(resolver));
+        let here = in_conflict(&server, setup).await;
+        here.create("n2", json!({"title": "goes on"})).await;
+        let report = here.sync().await;
+        assert_eq!((report.stats.pushed, report.open_conflicts), (1, 1));
+        here.sync().await;
+        assert_eq!(calls.load(Ordering::SeqCst), 1, "not before its time");
+        converge(&server, &[&here]).await;
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        assert_fields(
+            server.get(NOTES, "n1").as_ref(),
+            &json!({"mood": 5, "body": "base"}),
+        );
+    }
+}
+
+#[tokio::test]
+async fn e2e_a_resolver_may_take_longer_than_the_run() {
+    let server = server_with_note().await;
+    let (decide, decision) = oneshot::channel::<Resolution>();
+    let decision = Arc::new(Mutex::new(Some(decision)));
+    let resolver = resolve_fn(move |_| {
+        let decision = decision.lock().unwrap().take();
+        async move { Ok(decision.ok_or("asked twice")?.await?) }
+    });
+    let setup = Setup::new(&server).table(|table| table.resolver(resolver));
+    let here = in_conflict(&server, setup).await;
+    here.create("n2", json!({"title": "goes on"})).await;
+    let report = here.sync().await;
+    assert_eq!((report.stats.pushed, report.open_conflicts), (1, 1));
+    here.wait();
+    assert_eq!(here.sync().await.open_conflicts, 1);
+    decide.send(Resolution::AcceptClient).unwrap();
+    here.wait();
+    here.sync_fully().await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "base"}),
+    );
+    converge(&server, &[&here]).await;
+}
+
+#[tokio::test]
+async fn e2e_an_edit_made_while_a_resolver_thinks_is_part_of_the_decision() {
+    let server = server_with_note().await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let (wake, woken) = tokio::sync::watch::channel(false);
+    let resolver = resolve_fn(move |conflict: Conflict| {
+        seen.lock().unwrap().push(conflict.local.clone().unwrap());
+        let mut woken = woken.clone();
+        async move {
+            woken.wait_for(|now| *now).await?;
+            let mut local = conflict.local.unwrap_or_default();
+            local
+                .fields_mut()
+                .insert("title".to_owned(), "decided".into());
+            Ok(Resolution::AcceptMerged(local))
+        }
+    });
+    let setup = Setup::new(&server).table(|table| table.resolver(resolver));
+    let here = in_conflict(&server, setup).await;
+    here.sync().await;
+    here.edit("n1", json!({"energy": 8})).await;
+    wake.send(true).unwrap();
+    converge(&server, &[&here]).await;
+    let wanted = json!({"mood": 5, "energy": 8, "title": "decided"});
+    assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
+    let last: Record = asked.lock().unwrap().last().unwrap().clone();
+    assert_eq!(last.get("energy"), Some(&json!(8)));
+}
+
+#[tokio::test]
+async fn e2e_a_record_that_changes_at_every_attempt_is_left_to_the_next_run() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    let (other, count) = (server.clone(), AtomicUsize::new(0));
+    let restless = server
+        .fault(Fault::behave(move |settings| {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            other.update(NOTES, "n1", json!({"energy": number}));
+            settings
+        }))
+        .on(Route::Push)
+        .always();
+    let report = here.sync().await;
+    assert_eq!((report.pending, report.stuck), (1, 0));
+    assert_eq!(
+        server.pushes().len(),
+        4,
+        "the first attempt and three rounds"
+    );
+    assert!(
+        here.event_names()
+            .contains(&"ConflictUnresolved".to_owned())
+    );
+    restless.remove();
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "energy": 3}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_a_precondition_that_cannot_be_met_is_forced_once_and_named() {
+    let builder = MockServer::builder()
+        .stamps(StampStyle::Millis)
+        .hidden_precision(true);
+    let server = builder.start().await.unwrap();
+    seed_note(&server);
+    let (here, there) = (device(&server).await, device(&server).await);
+    for device in [&here, &there] {
+        device.sync_fully().await;
+    }
+    there.edit("n1", json!({"body": "theirs"})).await;
+    there.sync_fully().await;
+    for mood in 5..8 {
+        here.edit("n1", json!({"mood": mood})).await;
+        here.sync_fully().await;
+    }
+    let names = here.event_names();
+    assert!(
+        names.contains(&"PreconditionUnreliable".to_owned()),
+        "{names:?}"
+    );
+    converge(&server, &[&here, &there]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 7, "body": "theirs"}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_the_same_edit_on_both_sides_is_no_conflict() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({"mood": 5}));
+    let report = here.sync_fully().await;
+    assert_eq!(report.stats.conflicts, 0);
+    converge(&server, &[&here]).await;
+}
+
+#[tokio::test]
+async fn e2e_a_server_edit_that_changed_nothing_is_no_conflict() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({}));
+    here.engine
+        .sync_with(SyncOptions::default().no_push())
+        .await
+        .unwrap();
+    let report = here.sync_fully().await;
+    assert_eq!(report.stats.conflicts, 0);
+    converge(&server, &[&here]).await;
+    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5}));
+}
+
+#[tokio::test]
+async fn e2e_a_pulled_edit_is_merged_before_the_first_push() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({"body": "theirs"}));
+    here.engine
+        .sync_with(SyncOptions::default().no_push())
+        .await
+        .unwrap();
+    server.clear_recorded();
+    let report = here.sync_fully().await;
+    assert_eq!((report.stats.conflicts, server.pushes().len()), (1, 1));
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "theirs"}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_a_discarded_edit_gives_way_to_the_servers_record() {
+    let server = server_with_note().await;
+    let here = in_conflict(&server, manual(&server)).await;
+    here.sync().await;
+    let discarded = here.engine.discard(&kind(), &entity("n1")).await.unwrap();
+    assert_eq!(
+        (discarded.op_ids.len(), discarded.maybe_applied),
+        (1, false)
+    );
+    assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 3}));
+    assert_eq!(here.engine.open_conflicts().await.unwrap(), []);
+    assert!(
+        here.event_names()
+            .contains(&"OperationsDiscarded".to_owned())
+    );
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 3, "body": "theirs"}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_the_edit_of_one_table_is_settled_by_that_tables_strategy() {
+    let server = server_with_note().await;
+    server
+        .seed("labels", [json!({"id": "l1", "name": "red"})])
+        .unwrap();
+    let setup = Setup::new(&server)
+        .table(|table| table.strategy(ConflictStrategy::ServerWins))
+        .config(|config| config.with_conflict_strategy(ConflictStrategy::ClientWins));
+    let here = setup.with_labels().open().await;
+    here.sync_fully().await;
+    let labels = here.engine.records("labels").unwrap();
+    let mine = json!({"id": "l1", "name": "mine"});
+    labels
+        .replace(Record::try_from(mine).unwrap())
+        .await
+        .unwrap();
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update("labels", "l1", json!({"name": "theirs"}));
+    server.update(NOTES, "n1", json!({"mood": 1}));
+    here.sync_fully().await;
+    assert_fields(
+        server.get("labels", "l1").as_ref(),
+        &json!({"name": "mine"}),
+    );
+    assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 1}));
+}
+
+#[tokio::test]
+async fn e2e_a_deferred_operation_takes_part_again_when_it_is_edited() {
+    let server = server_with_note().await;
+    let here = in_conflict(&server, manual(&server)).await;
+    here.sync().await;
+    assert_eq!(here.ops().await[0].status, OpStatus::Deferred);
+    here.edit("n1", json!({"energy": 1})).await;
+    let ops = here.ops().await;
+    assert_eq!((ops.len(), ops[0].status), (1, OpStatus::Pending));
+    let report = here.sync().await;
+    assert_eq!(report.open_conflicts, 1);
+}
+
+#[tokio::test]
+async fn e2e_a_row_without_a_tombstone_column_is_recreated_too() {
+    let server = server_with_note().await;
+    server
+        .seed("labels", [json!({"id": "l1", "name": "red"})])
+        .unwrap();
+    let here = Setup::new(&server).with_labels().open().await;
+    here.sync_fully().await;
+    let labels = here.engine.records("labels").unwrap();
+    let mine = || Record::try_from(json!({"id": "l1", "name": "mine"})).unwrap();
+    labels.replace(mine()).await.unwrap();
+    server.delete("labels", "l1");
+    here.sync_fully().await;
+    assert_fields(
+        server.get("labels", "l1").as_ref(),
+        &json!({"name": "mine"}),
+    );
+    labels.delete(&entity("l1")).await.unwrap();
+    here.sync_fully().await;
+    assert_eq!(server.get("labels", "l1"), None);
+    assert_eq!(here.count("SELECT COUNT(*) FROM labels").await, 0);
+    labels.insert(mine()).await.unwrap();
+    here.sync_fully().await;
+    assert_fields(
+        server.get("labels", "l1").as_ref(),
+        &json!({"name": "mine"}),
+    );
+}

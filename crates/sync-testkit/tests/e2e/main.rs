@@ -1,0 +1,19 @@
+//! The whole loop: engines on real SQLite files, over real HTTP, against a server that misbehaves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may panic as tests do"
+)]
+
+mod answers;
+mod bad_input;
+mod batches;
+mod conflicts;
+mod edits;
+mod failures;
+mod pulling;
+mod resync;
+mod runs;
+mod setup;
+mod strategies;
