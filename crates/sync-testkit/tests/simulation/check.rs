@@ -21,6 +21,9 @@ pub(crate) struct Ledger {
     writers: BTreeSet<&'static str>,
     /// What the last user left: `None` = deleted.
     last: Option<JsonMap>,
+    /// What each device's user wrote last into each field: an edit may fold into an operation that
+    /// then lands without being sent again.
+    wishes: BTreeMap<&'static str, JsonMap>,
     newest_seen: BTreeMap<&'static str, Timestamp>,
     story: Vec<String>,
     failures: Vec<String>,
@@ -56,6 +59,7 @@ impl Ledger {
     pub(crate) fn wrote(&mut self, device: &'static str, row: Option<&JsonMap>, edit: &JsonMap) {
         self.say(format!("{device} writes {edit:?}"));
         self.writers.insert(device);
+        self.wishes.entry(device).or_default().extend(edit.clone());
         let mut last = row.map(edited).unwrap_or_default();
         last.extend(edit.clone());
         self.last = Some(last);
@@ -106,7 +110,8 @@ impl Ledger {
             SyncEvent::OperationPushed {
                 op_id, is_delete, ..
             } => {
-                if !took_effect(device, op_id, *is_delete) {
+                let wish = self.wishes.get(device.name);
+                if !took_effect(device, op_id, *is_delete, wish) {
                     self.fail(format!(
                         "I2 {op_id} of {} is gone without effect",
                         device.name
@@ -239,7 +244,7 @@ impl Ledger {
 }
 
 /// Did the server take the operation, or is what it wanted there anyway?
-fn took_effect(device: &Device, op_id: &OpId, is_delete: bool) -> bool {
+fn took_effect(device: &Device, op_id: &OpId, is_delete: bool, wish: Option<&JsonMap>) -> bool {
     let server = device.link.server.lock().unwrap();
     let asked = match is_delete {
         true => Some(PushChange::Delete),
@@ -249,7 +254,19 @@ fn took_effect(device: &Device, op_id: &OpId, is_delete: bool) -> bool {
         let mut states = server.history.iter().map(|stored| stored.content.as_ref());
         states.any(|content| says(asked, content))
     };
-    server.applied.contains(op_id) || asked.is_none_or(|asked| was_there(&asked))
+    server.applied.contains(op_id)
+        || asked.is_none_or(|asked| was_there(&asked) || was_there(&edited_since(asked, wish)))
+}
+
+/// What was asked for, with what the user has written since.
+fn edited_since(mut asked: PushChange, wish: Option<&JsonMap>) -> PushChange {
+    if let PushChange::Upsert { record, .. } = &mut asked {
+        let wish = wish.into_iter().flatten();
+        record
+            .fields_mut()
+            .extend(wish.map(|(field, value)| (field.clone(), value.clone())));
+    }
+    asked
 }
 
 /// Does the stored state say what this change asked for?
