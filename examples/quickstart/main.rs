@@ -3,6 +3,7 @@
 //! - `model`: what is synchronised, and how its conflicts are settled
 //! - `device`: a SQLite file and an engine that talks HTTP
 //! - `story`: what happens, from the first sync to the last
+//! - `strategies`: what each of the six made of the same conflict
 //! - `replicas`: what server and devices hold, and whether it is the same
 //! - `screen`: how it looks
 
@@ -11,6 +12,7 @@ mod model;
 mod replicas;
 mod screen;
 mod story;
+mod strategies;
 
 use std::error::Error;
 use std::process::ExitCode;
