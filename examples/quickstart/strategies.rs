@@ -63,8 +63,8 @@ fn who_decided(strategy: ConflictStrategy, resolution: &Resolution) -> &'static 
         (ConflictStrategy::ClientWins, _) => "always the device",
         (ConflictStrategy::LastWriteWins, Resolution::AcceptServer) => "the later edit: B's",
         (ConflictStrategy::LastWriteWins, _) => "the later edit: A's",
-        (ConflictStrategy::Merge, _) => "a function of the app",
-        (ConflictStrategy::Manual, _) => "a person, through the app",
+        (ConflictStrategy::Merge, _) => "the app's merge function",
+        (ConflictStrategy::Manual, _) => "the app's resolver",
         _ => "a newer strategy",
     }
 }
