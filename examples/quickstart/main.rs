@@ -22,8 +22,8 @@ use screen::Screen;
 const HELP: &str = "\
 Two devices edit the same records offline, sync with one server, and end up equal.
 
-Everything is real: HTTP on a loopback port, one SQLite file for each device. The
-files lie in a temporary folder that is removed at the end.
+Everything is real: HTTP on a loopback port, one SQLite file for each device.
+The files lie in a temporary folder that is removed at the end.
 
 Usage: cargo run --example quickstart [-- OPTION]
 
