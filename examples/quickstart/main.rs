@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use screen::Screen;
 
 const HELP: &str = "\
-Two devices edit the same records offline, sync with one server, and end up equal.
+Two devices edit the same records offline, sync over HTTP, and end up equal.
 
 Everything is real: HTTP on a loopback port, one SQLite file for each device.
 The files lie in a temporary folder that is removed at the end.
