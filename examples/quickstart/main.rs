@@ -3,6 +3,7 @@
 //! - `model`: what is synchronised, and how its conflicts are settled
 //! - `device`: a SQLite file and an engine that talks HTTP
 //! - `story`: what happens, from the first sync to the last
+//! - `strategies`: what each of the six made of the same conflict
 //! - `replicas`: what server and devices hold, and whether it is the same
 //! - `screen`: how it looks
 
@@ -11,6 +12,7 @@ mod model;
 mod replicas;
 mod screen;
 mod story;
+mod strategies;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -18,10 +20,10 @@ use std::process::ExitCode;
 use screen::Screen;
 
 const HELP: &str = "\
-Two devices edit the same records offline, sync with one server, and end up equal.
+Two devices edit the same records offline, sync over HTTP, and end up equal.
 
-Everything is real: HTTP on a loopback port, one SQLite file for each device. The
-files lie in a temporary folder that is removed at the end.
+Everything is real: HTTP on a loopback port, one SQLite file for each device.
+The files lie in a temporary folder that is removed at the end.
 
 Usage: cargo run --example quickstart [-- OPTION]
 

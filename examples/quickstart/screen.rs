@@ -1,6 +1,7 @@
 //! How it looks: headings, lines, a progress bar, a table. Colours and the bar are for terminals
 //! only.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use console::style;
@@ -29,7 +30,7 @@ impl Screen {
     }
 
     /// What somebody does or finds.
-    pub(crate) fn says(&self, who: &str, what: &str) {
+    pub(crate) fn says(&self, who: &str, what: impl Display) {
         self.line(&format!("  {} {what}", style(format!("{who:<9}")).cyan()));
     }
 

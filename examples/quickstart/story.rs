@@ -5,20 +5,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sync_core::{
-    Conflict, ConflictStrategy, Record, Resolution, SyncEntity, SyncEvent, SyncReport,
-};
+use sync_core::{Record, SyncEvent, SyncReport};
 use sync_testkit::MockServer;
 
 use crate::device::Device;
 use crate::model::{DIARIES, DailyFeeling, TERRITORIES, Territory};
 use crate::replicas::{Replica, Replicas, count};
 use crate::screen::Screen;
+use crate::strategies;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The day that both devices write about.
-const DAY: &str = "2026-01-01";
+pub(crate) const DAY: &str = "2026-01-01";
 const DAY_BEFORE: &str = "2025-12-31";
 const DAY_AFTER: &str = "2026-01-02";
 
@@ -50,7 +49,7 @@ pub(crate) async fn tell(folder: &Path, screen: &Screen) -> Outcome<Replicas> {
     tell_outcome(&b, screen).await?;
 
     screen.heading("5  One conflict, six strategies");
-    show_strategies(&server, &events, screen)?;
+    strategies::show(&server, &events, screen)?;
 
     screen.heading("6  The check");
     let replicas = Replicas {
@@ -58,9 +57,9 @@ pub(crate) async fn tell(folder: &Path, screen: &Screen) -> Outcome<Replicas> {
         device_a: a.replica().await?,
         device_b: b.replica().await?,
     };
-    let records = count(&replicas.server);
-    let all = format!("{records} records here and on both devices, compared field for field");
-    screen.says("server", &all);
+    let [here, on_a, on_b] = [&replicas.server, &replicas.device_a, &replicas.device_b].map(count);
+    let records = format!("{here} records, {} {on_a}, {} {on_b}", a.name, b.name);
+    screen.says("server", format_args!("{records}; every field is compared"));
     a.close().await?;
     b.close().await?;
     Ok(replicas)
@@ -90,7 +89,7 @@ async fn first_sync(device: &Device, server: &MockServer, screen: &Screen) -> Ou
     let (records, took) = (report.stats.pulled, report.took.as_millis());
     screen.says(
         device.name,
-        &format!("has {records} records after {took} ms"),
+        format_args!("has {records} records after {took} ms"),
     );
     Ok(())
 }
@@ -112,7 +111,8 @@ async fn work_on_device_a(a: &Device, screen: &Screen) -> Outcome<()> {
     diary.insert_and_enqueue(&snow).await?;
     screen.says(a.name, "2 January: a new entry, \"First snow\"");
 
-    let (before, mut japan) = japan(a).await?;
+    let before = japan(a).await?;
+    let mut japan = before.clone();
     japan.population += 1;
     let territories = a.engine.writer::<Territory>()?;
     territories
@@ -120,7 +120,7 @@ async fn work_on_device_a(a: &Device, screen: &Screen) -> Outcome<()> {
         .await?;
     let (from, to) = (before.population, japan.population);
     let what = format!("{}: population {from} → {to}", names(&japan));
-    screen.says(a.name, &what);
+    screen.says(a.name, what);
     Ok(())
 }
 
@@ -136,7 +136,8 @@ async fn work_on_device_b(b: &Device, screen: &Screen) -> Outcome<()> {
     diary.delete_and_enqueue(DAY_BEFORE).await?;
     screen.says(b.name, "31 December: the entry is deleted");
 
-    let (before, mut japan) = japan(b).await?;
+    let before = japan(b).await?;
+    let mut japan = before.clone();
     japan.languages.push("ain".to_owned());
     let territories = b.engine.writer::<Territory>()?;
     territories
@@ -144,7 +145,7 @@ async fn work_on_device_b(b: &Device, screen: &Screen) -> Outcome<()> {
         .await?;
     screen.says(
         b.name,
-        &format!("{}: one language more, \"ain\"", names(&japan)),
+        format_args!("{}: one language more, \"ain\"", names(&japan)),
     );
     Ok(())
 }
@@ -156,7 +157,7 @@ async fn sync_in_vain(device: &Device, screen: &Screen) -> Outcome<()> {
     }
     let waiting = report.pending;
     let what = format!("sync: no network; {waiting} edits wait in the outbox, none is lost");
-    screen.says(device.name, &what);
+    screen.says(device.name, what);
     Ok(())
 }
 
@@ -172,7 +173,7 @@ async fn sync(device: &Device, screen: &Screen) -> Outcome<Vec<SyncEvent>> {
         "sync: {} sent, {} received{conflicts}",
         stats.pushed, stats.pulled
     );
-    screen.says(device.name, &what);
+    screen.says(device.name, what);
     Ok(events)
 }
 
@@ -190,17 +191,17 @@ fn completed(device: &Device, report: &SyncReport) -> Outcome<()> {
 
 async fn tell_outcome(device: &Device, screen: &Screen) -> Outcome<()> {
     let diary = device.engine.writer::<DailyFeeling>()?;
-    let (_, japan) = japan(device).await?;
+    let japan = japan(device).await?;
     let (population, languages) = (japan.population, japan.languages.join(" "));
     screen.says("Japan", "both edits live: they concern different fields");
     screen.says(
         "",
-        &format!("population {population} from A, languages {languages} from B"),
+        format_args!("population {population} from A, languages {languages} from B"),
     );
     if let Some(day) = diary.get(DAY_AFTER).await? {
         screen.says(
             "2 January",
-            &format!("\"{}\" arrived on {}", day.notes, device.name),
+            format_args!("\"{}\" arrived on {}", day.notes, device.name),
         );
     }
     if diary.get(DAY_BEFORE).await?.is_none() {
@@ -213,74 +214,12 @@ async fn tell_outcome(device: &Device, screen: &Screen) -> Outcome<()> {
     Ok(())
 }
 
-/// The same conflict in six diaries: what met what, and what each strategy made of it.
-fn show_strategies(server: &MockServer, events: &[SyncEvent], screen: &Screen) -> Outcome<()> {
-    let (conflict, _) = decision(DailyFeeling::KIND, events)?;
-    let mut rows = vec![
-        row("before", conflict.base_record(), ""),
-        row("device A", conflict.local.as_ref(), "edited offline"),
-        row(
-            "server",
-            conflict.server_record(),
-            "device B's edit, an hour later",
-        ),
-        row("", None, ""),
-    ];
-    for (kind, strategy) in DIARIES {
-        let (_, resolution) = decision(kind, events)?;
-        let result = server.get(kind, DAY).map(Record::try_from).transpose()?;
-        let decided = who_decided(strategy, resolution);
-        rows.push(row(&format!("{strategy:?}"), result.as_ref(), decided));
-    }
-    screen.table(["", "mood", "energy", "notes", "who decided"], &rows);
-    Ok(())
-}
-
-fn row(name: &str, record: Option<&Record>, decided: &str) -> [String; 5] {
-    let cell = |field: &str| match record.and_then(|record| record.get(field)) {
-        None => String::new(),
-        Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    };
-    let [mood, energy, notes] = ["mood", "energy", "notes"].map(cell);
-    [name.to_owned(), mood, energy, notes, decided.to_owned()]
-}
-
-/// The conflict in a diary, and how it was settled.
-fn decision<'e>(diary: &str, events: &'e [SyncEvent]) -> Outcome<(&'e Conflict, &'e Resolution)> {
-    let mut decisions = events.iter().filter_map(|event| match event {
-        SyncEvent::ConflictResolved {
-            conflict,
-            resolution,
-            ..
-        } => Some((&**conflict, resolution)),
-        _ => None,
-    });
-    let found = decisions.find(|(conflict, _)| conflict.kind.as_str() == diary);
-    found.ok_or_else(|| format!("nobody decided the conflict in {diary}").into())
-}
-
-fn who_decided(strategy: ConflictStrategy, resolution: &Resolution) -> &'static str {
-    match (strategy, resolution) {
-        (ConflictStrategy::AutoPreserve, _) => "each field: who changed it",
-        (ConflictStrategy::ServerWins, _) => "always the server",
-        (ConflictStrategy::ClientWins, _) => "always the device",
-        (ConflictStrategy::LastWriteWins, Resolution::AcceptServer) => "the later edit: B's",
-        (ConflictStrategy::LastWriteWins, _) => "the later edit: A's",
-        (ConflictStrategy::Merge, _) => "a function of the app",
-        (ConflictStrategy::Manual, _) => "a person, through the app",
-        _ => "a newer strategy",
-    }
-}
-
-async fn japan(device: &Device) -> Outcome<(Territory, Territory)> {
+async fn japan(device: &Device) -> Outcome<Territory> {
     let found = device.engine.writer::<Territory>()?.get("jp").await?;
-    let japan = found.ok_or("there is no record territories/jp")?;
-    Ok((japan.clone(), japan))
+    Ok(found.ok_or("there is no record territories/jp")?)
 }
 
-/// The name in several scripts.
+/// The name in English and in its own script.
 fn names(territory: &Territory) -> String {
     format!("{} ({})", territory.name, territory.native_name)
 }

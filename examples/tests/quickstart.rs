@@ -92,7 +92,9 @@ fn nothing_is_left_behind() {
 
 #[test]
 fn help_is_given_and_unknown_options_are_refused() {
-    assert!(run("quickstart", &["--help"]).stdout().contains("--json"));
+    let help = run("quickstart", &["--help"]).stdout();
+    assert!(help.contains("--json"));
+    assert_eq!(help.lines().find(|line| line.chars().count() > 80), None);
     let refused = run("quickstart", &["--jsno"]).output;
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--jsno"));
