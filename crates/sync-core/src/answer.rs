@@ -44,7 +44,7 @@ pub fn classify(
         Ok(PushOutcome::Accepted { .. }) => AnswerClass::Accepted,
         Ok(PushOutcome::Conflict {
             state: Some(state), ..
-        }) if has_landed(op.outgoing(), op.changed(), state) => AnswerClass::Landed,
+        }) if has_landed(op.outgoing(), op.outgoing_changed(), state) => AnswerClass::Landed,
         Ok(PushOutcome::Conflict { .. }) => AnswerClass::Conflict,
         Ok(PushOutcome::Gone { .. }) if kind_pulled => AnswerClass::Gone,
         Ok(PushOutcome::Gone { .. } | PushOutcome::Protocol { .. }) => AnswerClass::ProtocolError,

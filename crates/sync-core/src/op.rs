@@ -179,6 +179,17 @@ impl Op {
         }
     }
 
+    /// The fields that what goes out is about: those of the decision, else the user's; `None` = all.
+    pub(crate) fn outgoing_changed(&self) -> Option<&ChangedFields> {
+        match self.outgoing() {
+            Change::Upsert {
+                changed: Some(changed),
+                ..
+            } => Some(changed),
+            _ => self.changed(),
+        }
+    }
+
     /// The key under which the server recognises a repetition.
     #[must_use]
     pub fn idempotency_key(&self) -> String {

@@ -95,13 +95,9 @@ impl Entity {
             return Flow::Settled;
         };
         // Rule 0, of the operation as sent: our own write, answered late or twice.
-        if negative && has_landed(head.outgoing(), head.changed(), &answered) {
+        if negative && has_landed(head.outgoing(), head.outgoing_changed(), &answered) {
             return self.ack(Some(answered), true, rules);
         }
-        let own_version = match &head.precondition {
-            Some(Precondition::IfBase { version }) => Some(version.clone()),
-            _ => None,
-        };
         let carried = self.carried();
         let (state, time) = self.newest_known(&answered, time);
         if negative && let Some(head) = self.head_mut() {
@@ -120,7 +116,7 @@ impl Entity {
             return Flow::Settled;
         };
         let landed = has_landed(&head.written, head.changed(), &state)
-            || has_landed(head.outgoing(), head.changed(), &state);
+            || has_landed(head.outgoing(), head.outgoing_changed(), &state);
         if landed {
             return self.ack(Some(state), true, rules);
         }
@@ -135,6 +131,10 @@ impl Entity {
         if self.rebase_create(&state) {
             return Flow::Again;
         }
+        let own_version = match self.head().and_then(|head| head.precondition.as_ref()) {
+            Some(Precondition::IfBase { version }) => Some(version.clone()),
+            _ => None,
+        };
         let unreliable = negative
             && state.live().is_some()
             && own_version.is_some()

@@ -263,7 +263,8 @@ impl Entity {
     /// Did the pulled state come from the head itself, whose fate is unknown?
     pub(super) fn head_landed_as(&self, state: &ServerState) -> bool {
         self.head().is_some_and(|head| {
-            head.fate == Fate::Unknown && has_landed(head.outgoing(), head.changed(), state)
+            head.fate == Fate::Unknown
+                && has_landed(head.outgoing(), head.outgoing_changed(), state)
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::content::{retake_system_fields, same_content};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, newest};
+use crate::changed_fields::ChangedFieldsDiff;
 use crate::conflict::{Conflict, ConflictStrategy, Resolution};
 use crate::event::SyncEvent;
 use crate::merge::preserving_merge;
@@ -130,7 +131,14 @@ impl Decision {
             return Self::server(Resolution::AcceptServer);
         }
         let resolution = Resolution::AcceptMerged(merged.clone());
-        Self::new(resolution, Outcome::Send(upsert(conflict, merged)))
+        // Who merges may change more than the user did.
+        let decided = ChangedFieldsDiff::diff_maps(server.fields(), merged.fields(), &[]);
+        let changed = conflict.changed_fields.as_ref();
+        let change = Change::Upsert {
+            payload: merged,
+            changed: changed.map(|own| own.iter().chain(decided.iter()).collect()),
+        };
+        Self::new(resolution, Outcome::Send(change))
     }
 }
 
@@ -152,11 +160,18 @@ impl Entity {
         Flow::Again
     }
 
-    /// The edit as written, merged with a record that it does not know yet.
+    /// What was decided about this very record, else the edit as written, merged with a record
+    /// that it does not know yet.
     fn merged_with(&self, state: &ServerState) -> Change {
         let Some(head) = self.head() else {
             return Change::Delete;
         };
+        if let Some(verdict) = &head.verdict
+            && let (Some(judged), Some(version)) = (&verdict.judged, state.version())
+            && judged.stamp == version.stamp
+        {
+            return verdict.change.clone();
+        }
         let (Change::Upsert { payload, changed }, Some(server)) = (&head.written, state.live())
         else {
             return head.written.clone();

@@ -9,11 +9,15 @@
 mod answers;
 mod bad_input;
 mod batches;
+mod columns;
 mod conflicts;
 mod edits;
 mod failures;
+mod lost_answers;
 mod pulling;
+mod resolvers;
 mod resync;
 mod runs;
 mod setup;
+mod stamps;
 mod strategies;

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use sync_core::{
     Conflict, ConflictStrategy, MergeFunction, Record, Resolution, TableConfig, resolve_fn,
 };
-use sync_testkit::MockServer;
+use sync_testkit::{Deletion, MockServer, MockServerBuilder, StampStyle};
 
-use crate::setup::{Device, NOTES, Setup, assert_fields, converge, server_with_note};
+use crate::setup::{Device, NOTES, Setup, assert_fields, converge, seed_note, server_with_note};
 
 /// What meets what; the first is this device's, the second came to the server meanwhile.
 #[derive(Clone, Copy, PartialEq)]
@@ -29,7 +29,19 @@ enum Later {
 /// The conflict is played with another device; `None` = the record is gone at the end.
 async fn play(table: TableConfig, meeting: Meeting, later: Later, expected: Option<Value>) {
     let server = server_with_note().await;
-    let here = Setup::new(&server).table(|_| table).open().await;
+    play_on(server, false, table, meeting, later, expected).await;
+}
+
+async fn play_on(
+    server: MockServer,
+    batch: bool,
+    table: TableConfig,
+    meeting: Meeting,
+    later: Later,
+    expected: Option<Value>,
+) {
+    let setup = Setup::new(&server).rest(move |rest| rest.batch(batch));
+    let here = setup.table(|_| table).open().await;
     let there = Setup::new(&server).open().await;
     for device in [&here, &there] {
         device.sync_fully().await;
@@ -256,4 +268,83 @@ outcomes! {
         answer(Resolution::Discard), EditMeetsDeletion, Here => None;
     e2e_manual_discard_of_a_delete_brings_the_row_back:
         answer(Resolution::Discard), DeleteMeetsEdit, Here => theirs();
+}
+
+/// The default strategy, on servers that speak more of the protocol, or less.
+async fn play_by_default_on(builder: MockServerBuilder, batch: bool) {
+    for (meeting, expected) in [
+        (EditMeetsEdit, merged()),
+        (EditMeetsDeletion, mine()),
+        (DeleteMeetsEdit, theirs()),
+    ] {
+        let server = builder.clone().start().await.unwrap();
+        seed_note(&server);
+        let table = with(ConflictStrategy::AutoPreserve);
+        play_on(server, batch, table, meeting, Later::Here, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn e2e_conflicts_are_settled_on_a_server_that_does_everything() {
+    play_by_default_on(MockServer::builder().extended(), false).await;
+}
+
+#[tokio::test]
+async fn e2e_conflicts_are_settled_in_batches() {
+    play_by_default_on(MockServer::builder().extended(), true).await;
+}
+
+#[tokio::test]
+async fn e2e_conflicts_are_settled_on_a_server_that_answers_without_bodies() {
+    play_by_default_on(MockServer::builder().bodies(false), false).await;
+}
+
+#[tokio::test]
+async fn e2e_conflicts_are_settled_on_a_server_without_tokens_and_keys() {
+    let builder = MockServer::builder().page_tokens(false).ignore_keys(true);
+    play_by_default_on(builder, false).await;
+}
+
+#[tokio::test]
+async fn e2e_conflicts_are_settled_on_a_server_that_stores_conflicts_under_their_key() {
+    play_by_default_on(MockServer::builder().store_conflicts(true), false).await;
+}
+
+#[tokio::test]
+async fn e2e_conflicts_are_settled_on_a_server_that_hides_its_deletions() {
+    for deletion in [Deletion::Hidden, Deletion::Hard] {
+        play_by_default_on(MockServer::builder().deletion(deletion), false).await;
+    }
+}
+
+#[tokio::test]
+async fn e2e_decisions_go_out_whole_where_preconditions_cannot_be_met() {
+    let rescued = record(&json!({"energy": 7, "body": "theirs", "title": "rescued"}));
+    let summed = record(&json!({"mood": 8, "energy": 7, "body": "theirs"}));
+    for (table, meeting, expected) in [
+        (rescue(), EditMeetsEdit, rescued.clone()),
+        (rescue(), DeleteMeetsEdit, rescued),
+        (sum(), EditMeetsEdit, summed),
+        (with(ConflictStrategy::LastWriteWins), EditMeetsEdit, mine()),
+    ] {
+        let builder = MockServer::builder().stamps(StampStyle::Millis);
+        let server = builder.hidden_precision(true).start().await.unwrap();
+        seed_note(&server);
+        play_on(server, false, table, meeting, Later::Here, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn e2e_a_field_that_only_the_decision_changed_counts_as_changed() {
+    let builder = MockServer::builder().features(&["changed-fields"]);
+    let server = builder.start().await.unwrap();
+    seed_note(&server);
+    let here = Setup::new(&server).table(|_| rescue()).open().await;
+    here.sync_fully().await;
+    act_here(&here, EditMeetsEdit).await;
+    server.update(NOTES, "n1", json!({"energy": 7}));
+    here.sync_fully().await;
+    let sent = server.pushes().pop().unwrap().body.unwrap();
+    let named = sent["_changedFields"].as_array().unwrap();
+    assert!(named.contains(&json!("title")), "{sent}");
 }
