@@ -54,7 +54,7 @@ pub use record::{InvalidRecord, Record};
 pub use schema::{Column, ColumnType, TableSchema};
 pub use stats::{PhaseEnd, SyncReport, SyncStats};
 pub use store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreTx, TxMode};
-pub use table::{SoftDelete, TableConfig};
+pub use table::{BadRow, ExistingRows, SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
 pub use version::{ServerState, Version};

@@ -189,10 +189,12 @@ fn problems_of(
     if own.page_size == Some(0) {
         problems.push(format!("{kind}: page_size must be at least 1"));
     }
-    let keeps = own.soft_delete == Some(crate::table::SoftDelete::Keep);
-    if keeps && schema.tombstone().is_none() {
+    if let Some(policy) = own.soft_delete
+        && policy.keeps()
+        && schema.tombstone().is_none()
+    {
         problems.push(format!(
-            "{kind}: SoftDelete::Keep needs a field `deleted_at` or `deletedAt` to mark deleted rows"
+            "{kind}: SoftDelete::{policy:?} needs a field `deleted_at` or `deletedAt` to mark deleted rows: add it, or use SoftDelete::Purge"
         ));
     }
     problems

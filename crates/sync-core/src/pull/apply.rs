@@ -12,7 +12,7 @@ use crate::outbox::{Entity, same_content};
 use crate::record::Record;
 use crate::stats::SyncStats;
 use crate::store::{CursorState, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx, TxMode};
-use crate::table::{SoftDelete, Table};
+use crate::table::Table;
 
 /// What a chain has done so far.
 #[derive(Debug, Default)]
@@ -148,7 +148,7 @@ impl PullPhase<'_> {
         generation: u32,
         done: &mut RowsDone,
     ) -> Result<(), StoreError> {
-        let keeps = table.soft_delete == SoftDelete::Keep;
+        let keeps = table.soft_delete.keeps();
         let mut removals = Vec::new();
         let mut writes = Vec::with_capacity(rows.len());
         let mut written = Vec::with_capacity(rows.len());

@@ -18,11 +18,12 @@ use self::incoming::Incoming;
 use crate::context::Context;
 use crate::error::SyncError;
 use crate::event::{FullResyncReason, SyncEvent, SyncPhase};
-use crate::id::Kind;
+use crate::id::{EntityId, Kind};
 use crate::stats::{PhaseEnd, SyncStats};
-use crate::store::{CursorState, TxMode};
-use crate::table::Table;
+use crate::store::{CursorState, Removal, TxMode};
+use crate::table::{SoftDelete, Table};
 use crate::transport::TransportErrorKind;
+use crate::version::Version;
 
 /// Pages share a transaction up to so many rows.
 const ROWS_PER_TRANSACTION: usize = 5_000;
@@ -122,7 +123,8 @@ impl<'a> PullPhase<'a> {
         if cursor.resync.is_some() {
             self.sweep(kind, table, cursor, stats).await?;
         }
-        self.retry_quarantined(kind, table, stats).await
+        self.retry_quarantined(kind, table, stats).await?;
+        self.purge_old_tombstones(kind, table).await
     }
 
     /// Where this pull starts; begins a full resync where one is due.
@@ -255,6 +257,35 @@ impl<'a> PullPhase<'a> {
         Ok(end)
     }
 
+    /// Under [`SoftDelete::PurgeAfter`] the rows of old deletions go; their versions stay known.
+    async fn purge_old_tombstones(&self, kind: &Kind, table: &Table) -> Result<(), SyncError> {
+        let SoftDelete::PurgeAfter(age) = table.soft_delete else {
+            return Ok(());
+        };
+        let before = Version::new(self.context.corrected_now().minus(age));
+        let mut after: Option<EntityId> = None;
+        loop {
+            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let old = tx
+                .tombstone_rows(kind, &before, after.as_ref(), table.page_size)
+                .await?;
+            let Some((last, _)) = old.last() else {
+                return Ok(());
+            };
+            after = Some(last.clone());
+            let removals: Vec<Removal> = old
+                .into_iter()
+                .map(|(id, version)| Removal {
+                    id,
+                    tombstone: Some(version),
+                })
+                .collect();
+            // What a foreign key still holds stays for a later pull.
+            tx.remove(kind, &removals).await?;
+            tx.commit().await?;
+        }
+    }
+
     /// A purged row's tombstone is remembered until the cursor is a day past it.
     async fn forget_old_tombstones(
         &self,
@@ -266,7 +297,7 @@ impl<'a> PullPhase<'a> {
             return Ok(());
         };
         let mut tx = self.context.store.begin(TxMode::Write).await?;
-        let before = crate::version::Version::new(since.minus(A_DAY));
+        let before = Version::new(since.minus(A_DAY));
         if tx.forget_tombstones(kind, &before).await? > 0 {
             tx.commit().await?;
         }

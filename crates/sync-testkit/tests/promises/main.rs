@@ -1,0 +1,13 @@
+//! What the engine promises beside conflicts: policies of a table, full resyncs, quarantine, and
+//! the queue in the app's hands.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking, and reads better with literals passed by value"
+)]
+
+mod device;
+mod server;
+mod soft_delete;
