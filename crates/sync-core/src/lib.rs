@@ -22,6 +22,7 @@ pub mod op;
 mod outbox;
 mod pull;
 mod push;
+mod quarantine;
 pub mod record;
 pub mod schema;
 pub mod stats;

@@ -282,6 +282,14 @@ impl Entity {
         };
     }
 
+    /// Will saving bring a state of the server into the row?
+    pub(crate) fn takes_state(&self) -> bool {
+        matches!(
+            self.row_edit,
+            RowEdit::Server { .. } | RowEdit::Remove { .. }
+        )
+    }
+
     /// Settles the entity: the server's state comes into force and the shadow goes.
     pub(super) fn settle(&mut self, state: &ServerState, rules: &Rules<'_>) {
         self.take_state(state, rules);

@@ -108,17 +108,12 @@ impl<'a> PullPhase<'a> {
     async fn try_pull_kind(&self, kind: &Kind, stats: &mut SyncStats) -> Result<(), SyncError> {
         let table = self.context.table(kind)?;
         let cursor = self.start(kind, table).await?;
-        let resyncing = cursor.resync.clone();
-        let cursor = if resyncing.as_ref().is_some_and(|resync| resync.pulled) {
-            cursor
-        } else {
-            match self.pull_chain(kind, table, cursor, stats).await {
-                Err(error) if expired(&error) => {
-                    let cursor = self.after_expiry(kind, error).await?;
-                    self.pull_chain(kind, table, cursor, stats).await?
-                }
-                other => other?,
+        let cursor = match self.pull_chain(kind, table, cursor, stats).await {
+            Err(error) if expired(&error) => {
+                let cursor = self.after_expiry(kind, error).await?;
+                self.pull_chain(kind, table, cursor, stats).await?
             }
+            other => other?,
         };
         if cursor.resync.is_some() {
             self.sweep(kind, table, cursor, stats).await?;
@@ -133,21 +128,20 @@ impl<'a> PullPhase<'a> {
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let stored = tx.cursor(kind).await?;
         let mut cursor = stored.clone().unwrap_or_default();
-        if cursor.origin.as_deref().is_some_and(|own| own != origin) {
-            // Another server: what is known of the first one's pages says nothing about it.
-            resync::begin(&mut cursor, false);
+        let reason = if cursor.origin.as_deref().is_some_and(|own| own != origin) {
+            // What is known of the first server's pages says nothing about the other one.
             cursor.pulled = false;
-        }
-        let is_first = !cursor.pulled;
-        let reason = self.resync_reason(&cursor, table);
-        if let (Some(reason), false) = (reason, is_first) {
+            Some(FullResyncReason::ServerChanged)
+        } else if cursor.pulled {
+            self.resync_reason(&cursor, table)
+        } else {
+            // A first pull is a full one.
+            None
+        };
+        if let Some(reason) = reason {
             let list_decides = reason == FullResyncReason::FilterChanged
                 || self.resync.is_some_and(|request| request.clear_data);
             resync::begin(&mut cursor, list_decides);
-            self.context.events.emit(SyncEvent::FullResyncStarted {
-                kind: kind.clone(),
-                reason,
-            });
         }
         cursor.generation = cursor.generation.max(1);
         cursor.origin = Some(origin);
@@ -155,6 +149,12 @@ impl<'a> PullPhase<'a> {
         if stored.as_ref() != Some(&cursor) {
             tx.put_cursor(kind, Some(&cursor)).await?;
             tx.commit().await?;
+        }
+        if let Some(reason) = reason {
+            self.context.events.emit(SyncEvent::FullResyncStarted {
+                kind: kind.clone(),
+                reason,
+            });
         }
         Ok(cursor)
     }

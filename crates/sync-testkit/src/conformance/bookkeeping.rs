@@ -25,7 +25,6 @@ fn full_cursor() -> CursorState {
         generation: u32::MAX,
         resync: Some(ResyncState {
             pulled: true,
-            swept_to: Some(id("z")),
             clear_data: true,
         }),
         last_full_resync: Some(second(2)),

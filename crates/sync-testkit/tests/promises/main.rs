@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and reads better with literals passed by value"
 )]
 
+mod bad_rows;
 mod device;
+mod resync;
 mod server;
 mod soft_delete;

@@ -25,6 +25,7 @@ pub(crate) struct State {
     pub(crate) origin: String,
     rows: BTreeMap<String, Value>,
     changes: i64,
+    hidden: BTreeSet<String>,
     /// Rows that no fetch gets an answer for.
     pub(crate) unfetchable: BTreeSet<String>,
     /// What pushes are answered before the server looks at them.
@@ -39,6 +40,7 @@ impl Server {
             origin: "first".to_owned(),
             rows: BTreeMap::new(),
             changes: 0,
+            hidden: BTreeSet::new(),
             unfetchable: BTreeSet::new(),
             scripted: VecDeque::new(),
             fetched: Vec::new(),
@@ -62,9 +64,25 @@ impl Server {
         state.store(id, row, json!("2026-01-01T00:00:00Z"));
     }
 
+    /// Pulls no longer show the record; a fetch does.
+    pub(crate) fn hide(&self, id: &str) {
+        self.state().hidden.insert(id.to_owned());
+    }
+
+    /// What was fetched since somebody last asked.
+    pub(crate) fn take_fetched(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().fetched)
+    }
+
     /// The record is gone without a tombstone.
     pub(crate) fn forget(&self, id: &str) {
         self.state().rows.remove(id);
+    }
+
+    /// The record is again what it was, under its old stamp.
+    pub(crate) fn restore(&self, older: Record) {
+        let id = older.id().unwrap().to_string();
+        self.state().rows.insert(id, json!(older));
     }
 
     /// The record as the server has it.
@@ -149,7 +167,9 @@ impl Transport for Server {
             (Some(since), None) => place(row).0 >= *since,
             (Some(since), Some(id)) => place(row) > (since.clone(), id.to_string()),
         };
-        let mut rows: Vec<Value> = state.rows.values().filter(is_behind).cloned().collect();
+        let is_shown = |row: &&Value| !state.hidden.contains(row["id"].as_str().unwrap());
+        let rows = state.rows.values().filter(is_shown);
+        let mut rows: Vec<Value> = rows.filter(is_behind).cloned().collect();
         rows.sort_by_key(place);
         rows.truncate(request.limit as usize);
         Ok(answer(PullPage::new(rows)))
