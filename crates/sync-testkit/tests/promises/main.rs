@@ -10,6 +10,8 @@
 
 mod bad_rows;
 mod device;
+mod existing_rows;
+mod queue;
 mod resync;
 mod server;
 mod soft_delete;
