@@ -10,6 +10,7 @@ use crate::error::SyncError;
 use crate::event::{EventHub, SyncEvent};
 use crate::id::Kind;
 use crate::outbox::{Entity, Refused, Rules};
+use crate::quarantine;
 use crate::stats::SyncStats;
 use crate::store::{CursorState, QuarantineEntry, Store, StoreError, StoreTx, TxMode};
 use crate::table::Table;
@@ -153,28 +154,27 @@ impl Context {
         entity: &mut Entity,
         generation: u32,
     ) -> Result<(), StoreError> {
+        let takes_state = entity.takes_state();
         let refused = entity.save(tx, generation).await?;
-        let mut entries = Vec::with_capacity(refused.len());
-        for Refused { id, record, reason } in refused {
-            entity.effects.events.push(SyncEvent::RowQuarantined {
-                kind: entity.kind.clone(),
-                key: id.to_string(),
-                reason: reason.clone(),
-            });
-            entries.push(QuarantineEntry {
-                kind: entity.kind.clone(),
-                key: id.to_string(),
-                row: record.into(),
-                tag: None,
-                reason,
-                since: self.env.now(),
-            });
+        if takes_state && refused.is_empty() {
+            let id = std::slice::from_ref(&entity.id);
+            return quarantine::release(tx, &entity.kind, id).await;
         }
-        if entries.is_empty() {
-            Ok(())
-        } else {
-            tx.put_quarantine(&entries).await
-        }
+        let entry = |refused: Refused| QuarantineEntry {
+            kind: entity.kind.clone(),
+            key: refused.id.to_string(),
+            row: refused.record.into(),
+            tag: None,
+            reason: refused.reason,
+            since: self.env.now(),
+        };
+        let mut entries = refused.into_iter().map(entry).collect();
+        quarantine::put(tx, &entity.kind, &mut entries).await?;
+        entity
+            .effects
+            .events
+            .extend(entries.iter().map(SyncEvent::quarantined));
+        Ok(())
     }
 
     /// Tells events after their commit and counts them.

@@ -79,13 +79,18 @@ pub enum SyncError {
         /// The database's reason.
         reason: String,
     },
-    /// An operation is on its way to the server and cannot be discarded now.
-    #[error("{kind}/{id} may have reached the server: sync first, then discard")]
-    InFlight {
-        /// The entity's kind.
+    /// A row from the server cannot be applied, and its table does not set such rows aside
+    /// ([`crate::BadRow::Fail`]).
+    #[error(
+        "row {key} of kind {kind:?} cannot be applied: {reason}; mend it on the server or the table, or let the table use BadRow::Quarantine"
+    )]
+    BadRow {
+        /// The row's kind.
         kind: Kind,
-        /// The entity.
-        id: EntityId,
+        /// The entity's id, or a fingerprint of a row that has none.
+        key: String,
+        /// Why.
+        reason: String,
     },
     /// The database failed.
     #[error("the local database failed: {0}")]

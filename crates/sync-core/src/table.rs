@@ -12,8 +12,67 @@ use crate::schema::TableSchema;
 pub enum SoftDelete {
     /// It stays, with its tombstone field set. Default where the entity has one.
     Keep,
-    /// It is removed.
+    /// It is removed. Its version stays known until the cursor is a day past it.
     Purge,
+    /// It stays, with its tombstone field set, for this long after the stamp of the deletion, by
+    /// the server's clock as far as it is known; a pull of the kind removes what is older. Its
+    /// version stays known as under `Purge`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sync_core::{SoftDelete, TableConfig};
+    /// let month = Duration::from_secs(30 * 24 * 3600);
+    /// let trash = TableConfig::new().soft_delete(SoftDelete::PurgeAfter(month));
+    /// ```
+    PurgeAfter(Duration),
+}
+
+impl SoftDelete {
+    /// Does a deleted row stay, at least for a while?
+    pub(crate) fn keeps(self) -> bool {
+        match self {
+            Self::Keep | Self::PurgeAfter(_) => true,
+            Self::Purge => false,
+        }
+    }
+}
+
+/// What becomes of a row from the server that cannot be applied: it is no usable record, or the
+/// table refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BadRow {
+    /// It is set aside ([`crate::SyncEvent::RowQuarantined`]), tried again after every pull of the
+    /// kind, and the rest goes on.
+    #[default]
+    Quarantine,
+    /// The pull of its kind stops with [`crate::SyncError::BadRow`], the cursor before it; the next
+    /// run asks for it again. Other kinds go on. What the table refuses of an answer to a push is
+    /// quarantined all the same: the server has taken that operation.
+    ///
+    /// ```
+    /// # use sync_core::{BadRow, TableConfig};
+    /// let strict = TableConfig::new().bad_rows(BadRow::Fail);
+    /// ```
+    Fail,
+}
+
+/// What becomes of rows that a table had before an engine was first built on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExistingRows {
+    /// They are the user's: a create is queued for each of them, as if it had been inserted now.
+    /// Rows that bear a tombstone are passed over.
+    ///
+    /// ```
+    /// # use sync_core::{ExistingRows, TableConfig};
+    /// let mine = TableConfig::new().existing_rows(ExistingRows::Adopt);
+    /// ```
+    Adopt,
+    /// They are a copy of the server's: nothing is queued, and a pull overwrites those that the
+    /// server has. What the server does not have stays as a local row that nobody sends, until it
+    /// is edited: then it is created there.
+    ServerOwned,
 }
 
 /// Settings of one table; what is not set follows the engine's.
@@ -28,6 +87,10 @@ pub struct TableConfig {
     pub merge: Option<MergeFunction>,
     /// What becomes of deleted rows.
     pub soft_delete: Option<SoftDelete>,
+    /// What becomes of rows that cannot be applied.
+    pub bad_rows: BadRow,
+    /// Whose the rows are that the table had before the library; must be said if there are any.
+    pub existing_rows: Option<ExistingRows>,
     /// Rows per page.
     pub page_size: Option<u32>,
     /// How often automatic runs pull it.
@@ -75,6 +138,20 @@ impl TableConfig {
         self
     }
 
+    /// Sets rows aside that cannot be applied, or stops the pull of this table there.
+    #[must_use]
+    pub fn bad_rows(mut self, policy: BadRow) -> Self {
+        self.bad_rows = policy;
+        self
+    }
+
+    /// Says whose the rows are that the table had before an engine was first built on it.
+    #[must_use]
+    pub fn existing_rows(mut self, whose: ExistingRows) -> Self {
+        self.existing_rows = Some(whose);
+        self
+    }
+
     /// Pulls in pages of so many rows.
     #[must_use]
     pub fn page_size(mut self, rows: u32) -> Self {
@@ -112,6 +189,8 @@ pub(crate) struct Table {
     pub(crate) resolver: Option<Arc<dyn ConflictResolver>>,
     pub(crate) merge: MergeFunction,
     pub(crate) soft_delete: SoftDelete,
+    pub(crate) bad_rows: BadRow,
+    pub(crate) existing_rows: Option<ExistingRows>,
     pub(crate) page_size: u32,
     pub(crate) sync_interval: Option<Duration>,
     pub(crate) coalesce: bool,
@@ -135,6 +214,8 @@ impl Table {
             resolver: own.resolver,
             merge: own.merge.unwrap_or_default(),
             soft_delete: own.soft_delete.unwrap_or(keep),
+            bad_rows: own.bad_rows,
+            existing_rows: own.existing_rows,
             page_size: own.page_size.unwrap_or(page_size),
             sync_interval: own.sync_interval,
             coalesce: own.coalesce.unwrap_or(true),

@@ -22,7 +22,14 @@ const LEVELS: &[&[&str]] = &[
     ],
     &["store", "transport", "conflict", "merge"],
     &["error", "config", "table", "event", "stats"],
-    &["backoff", "layers", "outbox", "answer", "context"],
+    &[
+        "backoff",
+        "layers",
+        "outbox",
+        "answer",
+        "quarantine",
+        "context",
+    ],
     &["push", "pull"],
     &["engine", "writer"],
 ];

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
+use super::existing::settle_existing_rows;
 use super::turn::Turns;
 use super::{Shared, SyncEngine};
 use crate::backoff::{FullJitter, RetryPolicy};
@@ -95,7 +96,9 @@ impl SyncEngineBuilder {
     /// Checks everything, prepares the store and makes the engine.
     ///
     /// # Errors
-    /// [`SyncError::Config`] naming every setting, kind and table that cannot work;
+    /// [`SyncError::Config`] naming every setting, kind and table that cannot work, and every table
+    /// that had rows before it was synced and does not say whose they are
+    /// ([`TableConfig::existing_rows`]);
     /// [`SyncError::Store`] if the user's tables do not fit or the database cannot be prepared.
     pub async fn build(self) -> Result<SyncEngine, SyncError> {
         self.config.validate()?;
@@ -123,6 +126,7 @@ impl SyncEngineBuilder {
         let mut tx = context.store.begin(TxMode::Read).await?;
         context.recall(&mut *tx).await?;
         drop(tx);
+        settle_existing_rows(&context).await?;
         Ok(SyncEngine {
             shared: Arc::new(Shared {
                 context,
@@ -189,10 +193,12 @@ fn problems_of(
     if own.page_size == Some(0) {
         problems.push(format!("{kind}: page_size must be at least 1"));
     }
-    let keeps = own.soft_delete == Some(crate::table::SoftDelete::Keep);
-    if keeps && schema.tombstone().is_none() {
+    if let Some(policy) = own.soft_delete
+        && policy.keeps()
+        && schema.tombstone().is_none()
+    {
         problems.push(format!(
-            "{kind}: SoftDelete::Keep needs a field `deleted_at` or `deletedAt` to mark deleted rows"
+            "{kind}: SoftDelete::{policy:?} needs a field `deleted_at` or `deletedAt` to mark deleted rows: add it, or use SoftDelete::Purge"
         ));
     }
     problems

@@ -2,6 +2,7 @@
 
 mod auto;
 mod builder;
+mod existing;
 mod queue;
 mod run;
 mod turn;

@@ -74,14 +74,56 @@ impl SyncEngine {
     }
 
     /// Discards all operations of one entity; the newest known server state comes into force.
-    /// Waits for a run that is under way.
+    /// Waits for a run that is under way, so no operation is on its way to the server meanwhile;
+    /// one that was sent earlier without an answer may have been applied there all the same, and
+    /// the result says so.
     ///
     /// # Errors
     /// [`SyncError::UnknownKind`], [`SyncError::Store`].
     pub async fn discard(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
+        let _no_run = self.shared.turns.exclusive().await;
+        self.discard_now(kind, id).await
+    }
+
+    /// [`SyncEngine::discard`] for every entity that has a stuck operation, in the order of the
+    /// queue: also what waits behind a stuck operation goes. Each entity is a transaction of its
+    /// own. Kinds that are no longer registered are passed over.
+    ///
+    /// ```
+    /// # async fn example(engine: &sync_core::SyncEngine) -> Result<(), sync_core::SyncError> {
+    /// for (kind, id, discarded) in engine.discard_stuck().await? {
+    ///     let note = if discarded.maybe_applied { ", but the server may have it" } else { "" };
+    ///     println!("gave up {} edits of {kind}/{id}{note}", discarded.op_ids.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails; the entities before that stay discarded, which
+    /// their [`SyncEvent::OperationsDiscarded`] told.
+    pub async fn discard_stuck(&self) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
+        let _no_run = self.shared.turns.exclusive().await;
+        let query = OpQuery {
+            kinds: Some(self.kinds()),
+            status: Some(OpStatus::Stuck),
+            ..OpQuery::default()
+        };
+        let mut all = Vec::new();
+        for op in self.operations(&query).await? {
+            let discarded = self.discard_now(&op.kind, &op.entity_id).await?;
+            // A second stuck operation of one entity went with the first.
+            if !discarded.op_ids.is_empty() {
+                all.push((op.kind, op.entity_id, discarded));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Discards while no run is under way.
+    async fn discard_now(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
         let context = self.context();
         let rules = context.rules(context.table(kind)?);
-        let _no_run = self.shared.turns.exclusive().await;
         let mut tx = context.store.begin(TxMode::Write).await?;
         let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
         let (op_ids, maybe_applied) = entity.discard(&rules);

@@ -12,6 +12,7 @@ use crate::conflict::{Conflict, ConflictStrategy, Resolution};
 use crate::id::{EntityId, Kind, OpId};
 use crate::record::Record;
 use crate::stats::SyncStats;
+use crate::store::QuarantineEntry;
 
 /// A half of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum FullResyncReason {
     CursorExpired,
     /// The table's filter changed.
     FilterChanged,
+    /// The transport talks to another server (another base URL) than the one that was pulled.
+    ServerChanged,
 }
 
 /// Something that happened; the names are those of the Dart family.
@@ -209,4 +212,14 @@ pub enum SyncEvent {
     },
     /// This listener was too slow and missed so many events.
     Lagged(u64),
+}
+
+impl SyncEvent {
+    pub(crate) fn quarantined(entry: &QuarantineEntry) -> Self {
+        Self::RowQuarantined {
+            kind: entry.kind.clone(),
+            key: entry.key.clone(),
+            reason: entry.reason.clone(),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, Shadow};
 use crate::record::Record;
 use crate::store::{ConflictEntry, OpQuery, StoreError, StoreTx};
-use crate::table::{SoftDelete, Table};
+use crate::table::Table;
 use crate::time::Timestamp;
 use crate::version::{ServerState, Version};
 
@@ -238,7 +238,7 @@ impl Entity {
     /// The user's deletion, as the table's policy wants it.
     pub(super) fn delete_row(&mut self, at: &Timestamp, table: &Table) {
         match (self.row.take(), table.schema.tombstone(), table.soft_delete) {
-            (Some(mut row), Some(column), SoftDelete::Keep) => {
+            (Some(mut row), Some(column), policy) if policy.keeps() => {
                 row.fields_mut()
                     .insert(column.field.clone(), Value::from(at.to_string()));
                 self.write_row(row);
@@ -260,9 +260,10 @@ impl Entity {
                 };
             }
             ServerState::Deleted { record, .. } => {
-                let kept = match rules.table.soft_delete {
-                    SoftDelete::Keep => self.tombstone_row(record.as_ref(), rules),
-                    SoftDelete::Purge => None,
+                let kept = if rules.table.soft_delete.keeps() {
+                    self.tombstone_row(record.as_ref(), rules)
+                } else {
+                    None
                 };
                 self.row_edit = match kept {
                     Some(record) => RowEdit::Server {
@@ -279,6 +280,14 @@ impl Entity {
             RowEdit::Server { record, .. } => Some(record.clone()),
             _ => None,
         };
+    }
+
+    /// Will saving bring a state of the server into the row?
+    pub(crate) fn takes_state(&self) -> bool {
+        matches!(
+            self.row_edit,
+            RowEdit::Server { .. } | RowEdit::Remove { .. }
+        )
     }
 
     /// Settles the entity: the server's state comes into force and the shadow goes.

@@ -9,10 +9,11 @@ use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
 use crate::outbox::{Entity, same_content};
+use crate::quarantine;
 use crate::record::Record;
 use crate::stats::SyncStats;
 use crate::store::{CursorState, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx, TxMode};
-use crate::table::{SoftDelete, Table};
+use crate::table::{BadRow, Table};
 
 /// What a chain has done so far.
 #[derive(Debug, Default)]
@@ -71,12 +72,11 @@ impl PullPhase<'_> {
                 .apply_rows(&mut *tx, kind, table, page.rows, cursor)
                 .await?;
             if has_quarantine {
-                let released: Vec<String> = done.applied.iter().map(ToString::to_string).collect();
-                tx.delete_quarantine(kind, &released).await?;
+                quarantine::release(&mut *tx, kind, &done.applied).await?;
             }
             done.refused
                 .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
-            self.quarantine(&mut *tx, &mut done).await?;
+            set_aside(&mut *tx, kind, table, &mut done).await?;
             applied.upserts += done.upserts;
             applied.deletes += done.deletes;
             events.append(&mut done.events);
@@ -148,7 +148,7 @@ impl PullPhase<'_> {
         generation: u32,
         done: &mut RowsDone,
     ) -> Result<(), StoreError> {
-        let keeps = table.soft_delete == SoftDelete::Keep;
+        let keeps = table.soft_delete.keeps();
         let mut removals = Vec::new();
         let mut writes = Vec::with_capacity(rows.len());
         let mut written = Vec::with_capacity(rows.len());
@@ -231,26 +231,6 @@ impl PullPhase<'_> {
         Ok(())
     }
 
-    /// Sets aside what could not be applied.
-    pub(super) async fn quarantine(
-        &self,
-        tx: &mut dyn StoreTx,
-        done: &mut RowsDone,
-    ) -> Result<(), StoreError> {
-        for entry in &done.refused {
-            done.events.push(SyncEvent::RowQuarantined {
-                kind: entry.kind.clone(),
-                key: entry.key.clone(),
-                reason: entry.reason.clone(),
-            });
-        }
-        if done.refused.is_empty() {
-            Ok(())
-        } else {
-            tx.put_quarantine(&done.refused).await
-        }
-    }
-
     fn unusable(&self, kind: &Kind, row: Unusable) -> QuarantineEntry {
         self.entry(kind, row.key, row.row, row.reason)
     }
@@ -272,6 +252,26 @@ impl PullPhase<'_> {
             since,
         }
     }
+}
+
+/// Sets aside what could not be applied, or fails because of it, as the table wants.
+pub(super) async fn set_aside(
+    tx: &mut dyn StoreTx,
+    kind: &Kind,
+    table: &Table,
+    done: &mut RowsDone,
+) -> Result<(), SyncError> {
+    if let (BadRow::Fail, Some(entry)) = (table.bad_rows, done.refused.first()) {
+        return Err(SyncError::BadRow {
+            kind: kind.clone(),
+            key: entry.key.clone(),
+            reason: entry.reason.clone(),
+        });
+    }
+    quarantine::put(tx, kind, &mut done.refused).await?;
+    done.events
+        .extend(done.refused.iter().map(SyncEvent::quarantined));
+    Ok(())
 }
 
 /// Rows under a stamp that is known already: only other content is news.

@@ -18,11 +18,12 @@ use self::incoming::Incoming;
 use crate::context::Context;
 use crate::error::SyncError;
 use crate::event::{FullResyncReason, SyncEvent, SyncPhase};
-use crate::id::Kind;
+use crate::id::{EntityId, Kind};
 use crate::stats::{PhaseEnd, SyncStats};
-use crate::store::{CursorState, TxMode};
-use crate::table::Table;
+use crate::store::{CursorState, Removal, TxMode};
+use crate::table::{SoftDelete, Table};
 use crate::transport::TransportErrorKind;
+use crate::version::Version;
 
 /// Pages share a transaction up to so many rows.
 const ROWS_PER_TRANSACTION: usize = 5_000;
@@ -107,22 +108,18 @@ impl<'a> PullPhase<'a> {
     async fn try_pull_kind(&self, kind: &Kind, stats: &mut SyncStats) -> Result<(), SyncError> {
         let table = self.context.table(kind)?;
         let cursor = self.start(kind, table).await?;
-        let resyncing = cursor.resync.clone();
-        let cursor = if resyncing.as_ref().is_some_and(|resync| resync.pulled) {
-            cursor
-        } else {
-            match self.pull_chain(kind, table, cursor, stats).await {
-                Err(error) if expired(&error) => {
-                    let cursor = self.after_expiry(kind, error).await?;
-                    self.pull_chain(kind, table, cursor, stats).await?
-                }
-                other => other?,
+        let cursor = match self.pull_chain(kind, table, cursor, stats).await {
+            Err(error) if expired(&error) => {
+                let cursor = self.after_expiry(kind, error).await?;
+                self.pull_chain(kind, table, cursor, stats).await?
             }
+            other => other?,
         };
         if cursor.resync.is_some() {
             self.sweep(kind, table, cursor, stats).await?;
         }
-        self.retry_quarantined(kind, table, stats).await
+        self.retry_quarantined(kind, table, stats).await?;
+        self.purge_old_tombstones(kind, table).await
     }
 
     /// Where this pull starts; begins a full resync where one is due.
@@ -131,21 +128,20 @@ impl<'a> PullPhase<'a> {
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let stored = tx.cursor(kind).await?;
         let mut cursor = stored.clone().unwrap_or_default();
-        if cursor.origin.as_deref().is_some_and(|own| own != origin) {
-            // Another server: what is known of the first one's pages says nothing about it.
-            resync::begin(&mut cursor, false);
+        let reason = if cursor.origin.as_deref().is_some_and(|own| own != origin) {
+            // What is known of the first server's pages says nothing about the other one.
             cursor.pulled = false;
-        }
-        let is_first = !cursor.pulled;
-        let reason = self.resync_reason(&cursor, table);
-        if let (Some(reason), false) = (reason, is_first) {
+            Some(FullResyncReason::ServerChanged)
+        } else if cursor.pulled {
+            self.resync_reason(&cursor, table)
+        } else {
+            // A first pull is a full one.
+            None
+        };
+        if let Some(reason) = reason {
             let list_decides = reason == FullResyncReason::FilterChanged
                 || self.resync.is_some_and(|request| request.clear_data);
             resync::begin(&mut cursor, list_decides);
-            self.context.events.emit(SyncEvent::FullResyncStarted {
-                kind: kind.clone(),
-                reason,
-            });
         }
         cursor.generation = cursor.generation.max(1);
         cursor.origin = Some(origin);
@@ -153,6 +149,12 @@ impl<'a> PullPhase<'a> {
         if stored.as_ref() != Some(&cursor) {
             tx.put_cursor(kind, Some(&cursor)).await?;
             tx.commit().await?;
+        }
+        if let Some(reason) = reason {
+            self.context.events.emit(SyncEvent::FullResyncStarted {
+                kind: kind.clone(),
+                reason,
+            });
         }
         Ok(cursor)
     }
@@ -255,6 +257,35 @@ impl<'a> PullPhase<'a> {
         Ok(end)
     }
 
+    /// Under [`SoftDelete::PurgeAfter`] the rows of old deletions go; their versions stay known.
+    async fn purge_old_tombstones(&self, kind: &Kind, table: &Table) -> Result<(), SyncError> {
+        let SoftDelete::PurgeAfter(age) = table.soft_delete else {
+            return Ok(());
+        };
+        let before = Version::new(self.context.corrected_now().minus(age));
+        let mut after: Option<EntityId> = None;
+        loop {
+            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let old = tx
+                .tombstone_rows(kind, &before, after.as_ref(), table.page_size)
+                .await?;
+            let Some((last, _)) = old.last() else {
+                return Ok(());
+            };
+            after = Some(last.clone());
+            let removals: Vec<Removal> = old
+                .into_iter()
+                .map(|(id, version)| Removal {
+                    id,
+                    tombstone: Some(version),
+                })
+                .collect();
+            // What a foreign key still holds stays for a later pull.
+            tx.remove(kind, &removals).await?;
+            tx.commit().await?;
+        }
+    }
+
     /// A purged row's tombstone is remembered until the cursor is a day past it.
     async fn forget_old_tombstones(
         &self,
@@ -266,7 +297,7 @@ impl<'a> PullPhase<'a> {
             return Ok(());
         };
         let mut tx = self.context.store.begin(TxMode::Write).await?;
-        let before = crate::version::Version::new(since.minus(A_DAY));
+        let before = Version::new(since.minus(A_DAY));
         if tx.forget_tombstones(kind, &before).await? > 0 {
             tx.commit().await?;
         }

@@ -4,6 +4,7 @@ use super::PullPhase;
 use super::incoming::{Row, latest_stamp, read};
 use crate::error::SyncError;
 use crate::id::Kind;
+use crate::quarantine::release;
 use crate::record::Record;
 use crate::stats::SyncStats;
 use crate::store::TxMode;
@@ -43,8 +44,7 @@ impl PullPhase<'_> {
             if done.applied.is_empty() {
                 continue;
             }
-            let released: Vec<String> = done.applied.iter().map(ToString::to_string).collect();
-            tx.delete_quarantine(kind, &released).await?;
+            release(&mut *tx, kind, &done.applied).await?;
             tx.commit().await?;
             self.context.tell(done.events, stats);
         }

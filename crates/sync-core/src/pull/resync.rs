@@ -1,11 +1,13 @@
 //! Full resync: pull from zero without clearing, then sweep what the server no longer has.
 
 use super::PullPhase;
+use super::apply::set_aside;
 use super::incoming::Row;
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
 use crate::outbox::Entity;
+use crate::quarantine;
 use crate::stats::SyncStats;
 use crate::store::{CursorState, Removal, ResyncState, TxMode};
 use crate::table::Table;
@@ -29,7 +31,6 @@ pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
         stamp_unit: cursor.stamp_unit,
         resync: Some(ResyncState {
             pulled: false,
-            swept_to: None,
             clear_data: list_decides,
         }),
         ..CursorState::default()
@@ -39,6 +40,9 @@ pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
 impl PullPhase<'_> {
     /// Removes rows that the server no longer has, each confirmed by a fetch unless the list alone
     /// decides; suspiciously many stay, and an event says so.
+    ///
+    /// What was confirmed is marked as seen or gone, so a sweep that was interrupted goes on where
+    /// it stopped.
     pub(super) async fn sweep(
         &self,
         kind: &Kind,
@@ -119,17 +123,33 @@ impl PullPhase<'_> {
             return if state.is_deleted() {
                 self.remove(kind, id, cursor).await
             } else {
-                Ok(())
+                self.mark_confirmed(kind, id, cursor).await
             };
         };
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let mut done = self
             .apply_rows(&mut *tx, kind, table, vec![row], cursor)
             .await?;
-        self.quarantine(&mut *tx, &mut done).await?;
+        quarantine::release(&mut *tx, kind, &done.applied).await?;
+        set_aside(&mut *tx, kind, table, &mut done).await?;
+        tx.mark_seen(kind, cursor.generation, std::slice::from_ref(id))
+            .await?;
         tx.commit().await?;
         self.context.tell(done.events, stats);
         Ok(())
+    }
+
+    /// The server has the row, although it shows no version of it.
+    async fn mark_confirmed(
+        &self,
+        kind: &Kind,
+        id: &EntityId,
+        cursor: &CursorState,
+    ) -> Result<(), SyncError> {
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        tx.mark_seen(kind, cursor.generation, std::slice::from_ref(id))
+            .await?;
+        Ok(tx.commit().await?)
     }
 
     /// Removes a row that the server no longer has, unless somebody edited it meanwhile.
@@ -152,6 +172,7 @@ impl PullPhase<'_> {
                     }],
                 )
                 .await?;
+            quarantine::release(&mut *tx, kind, ids).await?;
             if report.written > 0 {
                 let (kind, upserts, deletes) = (kind.clone(), 0, report.written);
                 tx.commit().await?;

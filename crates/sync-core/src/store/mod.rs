@@ -156,6 +156,26 @@ pub trait StoreTx: Send {
     async fn forget_tombstones(&mut self, kind: &Kind, before: &Version)
     -> Result<u64, StoreError>;
 
+    /// Rows whose tombstone field says that they are deleted, whose version is older than this
+    /// stamp, and that have neither operation nor shadow; with their versions, in order of id,
+    /// after `after`, at most `limit`. None of a table without a tombstone field.
+    async fn tombstone_rows(
+        &mut self,
+        kind: &Kind,
+        before: &Version,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Version)>, StoreError>;
+
+    /// Rows that nobody claims: no version is kept of them, not even an unknown one, and they have
+    /// no operation; in order of id, after `after`, at most `limit`.
+    async fn unclaimed(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<EntityId>, StoreError>;
+
     // -- outbox ---------------------------------------------------------------------------------
 
     /// Appends operations in this order, whatever their `seq` says; returns their places, growing
@@ -225,6 +245,13 @@ pub trait StoreTx: Send {
         kind: &Kind,
         after: Option<&str>,
         limit: u32,
+    ) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// The quarantined rows of these keys, in the order asked for, each once.
+    async fn quarantined_of(
+        &mut self,
+        kind: &Kind,
+        keys: &[String],
     ) -> Result<Vec<QuarantineEntry>, StoreError>;
 
     /// Quarantines rows, one entry per key: the newest replaces.

@@ -180,8 +180,6 @@ pub struct CursorState {
 pub struct ResyncState {
     /// Is the pull from zero finished, so that only the sweep remains?
     pub pulled: bool,
-    /// The sweep went up to this id.
-    pub swept_to: Option<EntityId>,
     /// Was it asked for with `clear_data`, so that the list alone decides?
     pub clear_data: bool,
 }

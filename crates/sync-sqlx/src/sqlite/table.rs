@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_core::store::{StoreError, StoreErrorKind};
-use sync_core::{Column, Kind, TableSchema};
+use sync_core::{Column, ColumnType, Kind, TableSchema};
 
 /// The tables that were prepared, by kind.
 pub(crate) type Tables = BTreeMap<Kind, Arc<Table>>;
@@ -33,6 +33,11 @@ pub(crate) struct Table {
     pub(crate) tombstones: String,
     /// Counts rows that the server wrote: ?1 = kind.
     pub(crate) count_synced: String,
+    /// Lists deleted rows with their versions, where the table marks them: ?1 = kind, ?2 = after
+    /// this id.
+    pub(crate) tombstone_rows: Option<String>,
+    /// Lists rows that nobody claims: ?1 = kind, ?2 = after this id, ?3 = limit.
+    pub(crate) unclaimed: String,
 }
 
 /// What a statement does with a row that is there already.
@@ -74,6 +79,8 @@ impl Table {
             count_synced: format!(
                 "SELECT count(*) FROM sync_versions v WHERE v.kind = ?1 AND v.removed = 0 AND {here}"
             ),
+            tombstone_rows: tombstone_rows(&schema, &table, &id_column),
+            unclaimed: unclaimed(&schema, &table, &id_column),
             upsert: String::new(),
             schema,
             synced,
@@ -131,6 +138,41 @@ fn select(schema: &TableSchema, table: &str, id_column: &str) -> String {
     format!(
         "SELECT {} FROM {table} WHERE {id_column} = ?1 AND ?2 IS NOT NULL",
         columns.join(", ")
+    )
+}
+
+fn tombstone_rows(schema: &TableSchema, table: &str, id_column: &str) -> Option<String> {
+    let column = schema.tombstone()?;
+    let mark = format!("t.{}", column_name(column));
+    let is_set = match column.ty {
+        ColumnType::Boolean => format!("{mark} <> 0"),
+        ColumnType::Json => format!("{mark} NOT IN ('null', 'false')"),
+        _ => format!("{mark} IS NOT NULL"),
+    };
+    let busy = |own: &str| {
+        format!("EXISTS (SELECT 1 FROM {own} o WHERE o.kind = ?1 AND o.entity_id = v.entity_id)")
+    };
+    let (queued, shadowed) = (busy("sync_outbox"), busy("sync_shadow"));
+    Some(format!(
+        "SELECT v.entity_id, v.stamp, v.tag FROM {table} t \
+         JOIN sync_versions v ON v.kind = ?1 AND v.entity_id = t.{id_column} \
+         WHERE {is_set} AND v.removed = 0 AND v.entity_id > ?2 \
+         AND NOT {queued} AND NOT {shadowed} ORDER BY v.entity_id"
+    ))
+}
+
+fn unclaimed(schema: &TableSchema, table: &str, id_column: &str) -> String {
+    let id = match schema.id().map(|column| column.ty) {
+        Some(ColumnType::Text) => format!("t.{id_column}"),
+        _ => format!("CAST(t.{id_column} AS TEXT)"),
+    };
+    let claimed = |own: &str| {
+        format!("EXISTS (SELECT 1 FROM {own} o WHERE o.kind = ?1 AND o.entity_id = t.{id_column})")
+    };
+    let (known, queued) = (claimed("sync_versions"), claimed("sync_outbox"));
+    format!(
+        "SELECT {id} FROM {table} t \
+         WHERE {id} > ?2 AND NOT {known} AND NOT {queued} ORDER BY {id} LIMIT ?3"
     )
 }
 

@@ -25,7 +25,6 @@ fn full_cursor() -> CursorState {
         generation: u32::MAX,
         resync: Some(ResyncState {
             pulled: true,
-            swept_to: Some(id("z")),
             clear_data: true,
         }),
         last_full_resync: Some(second(2)),
@@ -217,6 +216,19 @@ pub async fn quarantine_is_read_page_by_page(store: Arc<dyn Store>) {
     assert_eq!(keys(&rest), ["b", "ä"]);
     assert_eq!(tx.quarantined(&wide(), Some("ä"), 4).await.unwrap(), []);
     assert_eq!(tx.quarantined(&wide(), None, 0).await.unwrap(), []);
+}
+
+pub async fn quarantined_rows_are_found_by_kind_and_key(store: Arc<dyn Store>) {
+    let mut tx = writing(&store).await;
+    let mut other = quarantined("d", json!(4));
+    other.kind = plain();
+    let entries = ["a", "b", "c"].map(|key| quarantined(key, json!(key)));
+    tx.put_quarantine(&entries).await.unwrap();
+    tx.put_quarantine(&[other]).await.unwrap();
+    let asked = ["c", "x", "a", "c", "d"].map(str::to_owned);
+    let found = tx.quarantined_of(&wide(), &asked).await.unwrap();
+    assert_eq!(found, [entries[2].clone(), entries[0].clone()]);
+    assert_eq!(tx.quarantined_of(&wide(), &[]).await.unwrap(), []);
 }
 
 pub async fn quarantined_rows_are_released_by_kind_and_key(store: Arc<dyn Store>) {

@@ -32,6 +32,8 @@ pub mod shadows;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod tombstones;
+pub mod unclaimed;
 pub mod values;
 pub mod versions;
 
@@ -188,6 +190,20 @@ macro_rules! store_conformance {
                 generations_of_kinds_are_apart,
                 synced_rows_are_counted,
             }
+            tombstones {
+                old_tombstone_rows_are_listed_with_their_versions,
+                tombstone_rows_are_compared_as_instants,
+                tombstone_rows_with_operations_or_a_shadow_are_left_alone,
+                a_deletion_of_the_users_is_no_tombstone_row,
+                tombstone_rows_come_page_by_page_in_order_of_bytes,
+                a_table_without_a_tombstone_field_has_no_tombstone_rows,
+            }
+            unclaimed {
+                rows_of_the_users_are_unclaimed,
+                a_version_claims_a_row,
+                an_operation_claims_a_row,
+                unclaimed_rows_come_page_by_page_in_order_of_bytes,
+            }
             outbox {
                 operations_get_growing_places,
                 the_store_alone_gives_places,
@@ -229,6 +245,7 @@ macro_rules! store_conformance {
                 a_quarantined_row_is_kept_exactly,
                 of_a_doubled_quarantined_row_the_last_wins,
                 quarantine_is_read_page_by_page,
+                quarantined_rows_are_found_by_kind_and_key,
                 quarantined_rows_are_released_by_kind_and_key,
                 notes_are_set_and_removed,
             }

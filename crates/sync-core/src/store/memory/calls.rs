@@ -86,6 +86,32 @@ impl StoreTx for MemoryTx {
         self.write_table(kind, |table, _| Ok(table.forget_tombstones(before)))
     }
 
+    async fn tombstone_rows(
+        &mut self,
+        kind: &Kind,
+        before: &Version,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Version)>, StoreError> {
+        self.read_table(kind, |state, table, schema| {
+            let queued = state.outbox.entities_of(kind);
+            let is_busy = |id: &EntityId| queued.contains(id) || state.shadow(kind, id).is_some();
+            table.tombstone_rows(schema, before, after, limit, is_busy)
+        })
+    }
+
+    async fn unclaimed(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<EntityId>, StoreError> {
+        self.read_table(kind, |state, table, _| {
+            let queued = state.outbox.entities_of(kind);
+            table.unclaimed(after, limit, |id| queued.contains(id))
+        })
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         let places = self.write(|state| Arc::make_mut(&mut state.outbox).append(ops))?;
         self.note_queues(ops.iter().map(|op| op.kind.clone()));
@@ -241,6 +267,18 @@ impl StoreTx for MemoryTx {
                 .take(limit as usize)
                 .map(|(_, entry)| entry.clone())
                 .collect())
+        })
+    }
+
+    async fn quarantined_of(
+        &mut self,
+        kind: &Kind,
+        keys: &[String],
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.read(|state| {
+            let of_kind = state.quarantine.get(kind);
+            let found = distinct(keys).filter_map(|key| of_kind?.get(key).cloned());
+            Ok(found.collect())
         })
     }
 

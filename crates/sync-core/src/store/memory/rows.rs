@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::accept;
 use crate::id::EntityId;
 use crate::record::Record;
@@ -164,6 +166,52 @@ impl Table {
             .collect()
     }
 
+    pub(super) fn tombstone_rows(
+        &self,
+        schema: &TableSchema,
+        before: &Version,
+        after: Option<&EntityId>,
+        limit: u32,
+        is_busy: impl Fn(&EntityId) -> bool,
+    ) -> Vec<(EntityId, Version)> {
+        let Some(column) = schema.tombstone() else {
+            return Vec::new();
+        };
+        let is_tombstone = |row: &Record| {
+            let mark = row.get(&column.field);
+            mark.is_some_and(|mark| !matches!(mark, Value::Null | Value::Bool(false)))
+        };
+        let old = self.rows_after(after).filter_map(|(id, row)| {
+            let version = self.known.get(id)?.version.as_ref()?;
+            let is_old = before.is_newer_than(version) && is_tombstone(row);
+            is_old.then(|| (id.clone(), version.clone()))
+        });
+        old.filter(|(id, _)| !is_busy(id))
+            .take(limit as usize)
+            .collect()
+    }
+
+    pub(super) fn unclaimed(
+        &self,
+        after: Option<&EntityId>,
+        limit: u32,
+        has_op: impl Fn(&EntityId) -> bool,
+    ) -> Vec<EntityId> {
+        let ids = self.rows_after(after).map(|(id, _)| id);
+        ids.filter(|id| !self.known.contains_key(*id) && !has_op(id))
+            .take(limit as usize)
+            .cloned()
+            .collect()
+    }
+
+    fn rows_after(
+        &self,
+        after: Option<&EntityId>,
+    ) -> impl Iterator<Item = (&EntityId, &Arc<Record>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rows.range::<EntityId, _>((from, Bound::Unbounded))
+    }
+
     pub(super) fn count_synced(&self) -> u64 {
         let synced = self.known.keys().filter(|id| self.rows.contains_key(*id));
         synced.count() as u64
@@ -190,8 +238,8 @@ fn without_local_only(schema: &TableSchema, row: &Record) -> Record {
     record
 }
 
-/// The ids of a set in the order asked for, each once.
-pub(super) fn distinct(ids: &[EntityId]) -> impl Iterator<Item = &EntityId> {
+/// What a set holds in the order asked for, each once.
+pub(super) fn distinct<T: Ord>(set: &[T]) -> impl Iterator<Item = &T> {
     let mut seen = BTreeSet::new();
-    ids.iter().filter(move |id| seen.insert(*id))
+    set.iter().filter(move |item| seen.insert(*item))
 }

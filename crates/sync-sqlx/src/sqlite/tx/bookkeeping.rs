@@ -6,6 +6,7 @@ use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, StoreError};
 use sync_core::{Kind, OpId};
 
 use super::outbox::json;
+use super::versions::distinct;
 use crate::error::{Context, corrupt};
 
 fn one(
@@ -139,6 +140,25 @@ pub(crate) fn quarantined(
         params![kind.as_str(), after, limit],
         "read the quarantine",
     )
+}
+
+/// The quarantined rows of these keys.
+pub(crate) fn quarantined_of(
+    db: &Connection,
+    kind: &Kind,
+    keys: &[String],
+) -> Result<Vec<QuarantineEntry>, StoreError> {
+    let sql = "SELECT state FROM sync_quarantine WHERE kind = ?1 AND key = ?2";
+    let mut found = Vec::new();
+    for key in distinct(keys) {
+        found.extend(all(
+            db,
+            sql,
+            params![kind.as_str(), key],
+            "read the quarantine",
+        )?);
+    }
+    Ok(found)
 }
 
 /// Quarantines rows.

@@ -133,6 +133,29 @@ impl StoreTx for SqliteTx<'_> {
             .await
     }
 
+    async fn tombstone_rows(
+        &mut self,
+        kind: &Kind,
+        before: &Version,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Version)>, StoreError> {
+        self.step(|db, work| {
+            versions::tombstone_rows(db, &*work.table(kind)?, before, after, limit)
+        })
+        .await
+    }
+
+    async fn unclaimed(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<EntityId>, StoreError> {
+        self.step(|db, work| versions::unclaimed(db, &*work.table(kind)?, after, limit))
+            .await
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         self.step(|db, work| {
             let places = outbox::append(db, ops)?;
@@ -226,6 +249,15 @@ impl StoreTx for SqliteTx<'_> {
         limit: u32,
     ) -> Result<Vec<QuarantineEntry>, StoreError> {
         self.step(|db, _| bookkeeping::quarantined(db, kind, after, limit))
+            .await
+    }
+
+    async fn quarantined_of(
+        &mut self,
+        kind: &Kind,
+        keys: &[String],
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.step(|db, _| bookkeeping::quarantined_of(db, kind, keys))
             .await
     }
 

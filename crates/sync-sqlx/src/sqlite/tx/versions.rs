@@ -180,9 +180,61 @@ pub(crate) fn forget_tombstones(
     Ok(forgotten)
 }
 
-/// The ids of a set in the order asked for, each once.
-pub(crate) fn distinct(ids: &[EntityId]) -> impl Iterator<Item = &EntityId> {
+/// Deleted rows whose version is older than this, with that version. Stamps are compared as
+/// instants, so not in SQL.
+pub(crate) fn tombstone_rows(
+    db: &Connection,
+    table: &Table,
+    before: &Version,
+    after: Option<&EntityId>,
+    limit: u32,
+) -> Result<Vec<(EntityId, Version)>, StoreError> {
+    let Some(sql) = &table.tombstone_rows else {
+        return Ok(Vec::new());
+    };
+    let what = "list old tombstone rows";
+    let after = after.map_or("", EntityId::as_str);
+    let mut statement = db.prepare_cached(sql).context(what)?;
+    let mut rows = statement
+        .query([table.schema.kind.as_str(), after])
+        .context(what)?;
+    let mut old = Vec::new();
+    while old.len() < limit as usize {
+        let Some(row) = rows.next().context(what)? else {
+            break;
+        };
+        let stamp = row.get(1).context(what)?;
+        let tag = row.get(2).context(what)?;
+        if let Some(version) = version(stamp, tag)?
+            && before.is_newer_than(&version)
+        {
+            old.push((entity_id(row.get(0).context(what)?)?, version));
+        }
+    }
+    Ok(old)
+}
+
+/// Rows of which neither a version nor an operation is kept.
+pub(crate) fn unclaimed(
+    db: &Connection,
+    table: &Table,
+    after: Option<&EntityId>,
+    limit: u32,
+) -> Result<Vec<EntityId>, StoreError> {
+    let after = after.map_or("", EntityId::as_str);
+    let ids: Vec<String> = db
+        .prepare_cached(&table.unclaimed)
+        .and_then(|mut statement| {
+            let parameters = params![table.schema.kind.as_str(), after, limit];
+            statement.query_map(parameters, first)?.collect()
+        })
+        .context("list unclaimed rows")?;
+    ids.into_iter().map(entity_id).collect()
+}
+
+/// What a set holds in the order asked for, each once.
+pub(crate) fn distinct<T: Ord>(set: &[T]) -> impl Iterator<Item = &T> {
     let mut seen = BTreeSet::new();
-    let single = ids.len() < 2;
-    ids.iter().filter(move |id| single || seen.insert(*id))
+    let single = set.len() < 2;
+    set.iter().filter(move |item| single || seen.insert(*item))
 }

@@ -1,0 +1,17 @@
+//! What the engine promises beside conflicts: policies of a table, full resyncs, quarantine, and
+//! the queue in the app's hands.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking, and reads better with literals passed by value"
+)]
+
+mod bad_rows;
+mod device;
+mod existing_rows;
+mod queue;
+mod resync;
+mod server;
+mod soft_delete;
