@@ -93,10 +93,10 @@ pub enum SyncError {
         reason: String,
     },
     /// The database failed.
-    #[error("the local database failed: {0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// A request failed.
-    #[error("the server could not be asked: {0}")]
+    #[error(transparent)]
     Transport(#[from] TransportError),
     /// The server breaks the protocol.
     #[error("{kind}: {message}")]
