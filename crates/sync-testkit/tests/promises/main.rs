@@ -11,6 +11,7 @@
 mod bad_rows;
 mod device;
 mod existing_rows;
+mod merges;
 mod queue;
 mod resync;
 mod server;
