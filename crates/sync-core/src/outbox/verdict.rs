@@ -3,7 +3,7 @@
 use super::content::{retake_system_fields, same_content};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, newest};
-use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::changed_fields::ChangedFieldsDiff;
 use crate::conflict::{Conflict, ConflictStrategy, Resolution};
 use crate::event::SyncEvent;
 use crate::merge::preserving_merge;
@@ -158,55 +158,6 @@ impl Entity {
         let change = self.merged_with(state);
         self.set_verdict(change, Precondition::Force, state, false, true);
         Flow::Again
-    }
-
-    /// What was decided about this very record, else the edit as written, merged with a record
-    /// that it does not know yet.
-    fn merged_with(&mut self, state: &ServerState) -> Change {
-        let Some(head) = self.head() else {
-            return Change::Delete;
-        };
-        if let Some(verdict) = &head.verdict
-            && let (Some(judged), Some(version)) = (&verdict.judged, state.version())
-            && judged.stamp == version.stamp
-        {
-            return verdict.change.clone();
-        }
-        let written = head.written.clone();
-        let (Change::Upsert { payload, changed }, Some(server)) = (&written, state.live()) else {
-            return written;
-        };
-        let base = self.base.as_ref().and_then(ServerState::live).cloned();
-        Change::Upsert {
-            payload: self.merge_edit(payload, changed.as_ref(), server, base.as_ref()),
-            changed: changed.clone(),
-        }
-    }
-
-    /// An edit and the server's record, field by field. If somebody else has changed the record
-    /// that the user saw, the event says which fields came from where and where a side lost
-    /// something.
-    pub(super) fn merge_edit(
-        &mut self,
-        edit: &Record,
-        changed: Option<&ChangedFields>,
-        server: &Record,
-        seen: Option<&Record>,
-    ) -> Record {
-        let seen_fields = seen.map(Record::fields);
-        let result = preserving_merge(edit.fields(), server.fields(), seen_fields, changed);
-        let merged = Record::new(result.data);
-        if seen.is_none_or(|seen| !same_content(seen, server)) {
-            self.emit(SyncEvent::DataMerged {
-                kind: self.kind.clone(),
-                entity_id: self.id.clone(),
-                local_fields: result.local_fields.into_iter().collect(),
-                server_fields: result.server_fields.into_iter().collect(),
-                contested_fields: result.contested_fields.into_iter().collect(),
-                merged: merged.clone(),
-            });
-        }
-        merged
     }
 
     /// Carries a decision out: the operation is rewritten before anything is sent.
