@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::needless_pass_by_value,
     reason = "a test fails by panicking, and reads better with literals passed by value"
 )]

@@ -96,11 +96,6 @@ impl Server {
     pub(crate) fn get(&self, id: &str) -> Record {
         Record::try_from(self.state().rows[id].clone()).unwrap()
     }
-
-    /// The record as the server has it, as an answer brings it.
-    pub(crate) fn shown(&self, id: &str) -> ServerState {
-        ServerState::of(self.get(id), None)
-    }
 }
 
 fn stamp(seconds: i64) -> Value {
