@@ -107,7 +107,9 @@ pub enum SyncEvent {
         /// Why.
         reason: String,
     },
-    /// Two edits were merged field by field.
+    /// Two edits were merged field by field: by `AutoPreserve`, when an edit that waited behind
+    /// another one met somebody else's changes in the answer, or before a forced push
+    /// ([`SyncEvent::PreconditionUnreliable`]).
     DataMerged {
         /// Type of the entity.
         kind: Kind,

@@ -126,7 +126,13 @@ impl Entity {
             && same_tombstone(&state, &carried)
         {
             self.alternate_revival();
-            return self.refuse("the server does not revive a deleted record", rules);
+            let created = state.record().is_none() && carried.is_none();
+            let message = if created && !self.had_record() {
+                "the server refuses the record although it has none with this id"
+            } else {
+                "the server does not revive a deleted record"
+            };
+            return self.refuse(message, rules);
         }
         if self.rebase_create(&state) {
             return Flow::Again;
@@ -177,6 +183,11 @@ impl Entity {
             (_, Some(verdict)) => verdict.judged.clone(),
             (_, None) => self.base.as_ref().and_then(ServerState::version).cloned(),
         }
+    }
+
+    /// Did the server have a record when the head was written, or delete one?
+    fn had_record(&self) -> bool {
+        !matches!(self.base, None | Some(ServerState::Absent))
     }
 
     /// The whole edit is judged at once: everything that waits folds into the head.

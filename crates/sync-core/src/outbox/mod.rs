@@ -8,6 +8,7 @@
 mod content;
 mod entity;
 mod judge;
+mod merged;
 mod next;
 mod pulled;
 mod save;

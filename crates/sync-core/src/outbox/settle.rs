@@ -4,7 +4,6 @@ use super::content::{has_landed, same_content};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, Found, newest};
 use crate::event::SyncEvent;
-use crate::merge::preserving_merge;
 use crate::op::{Change, Fate, Op, OpStatus, Precondition};
 use crate::record::Record;
 use crate::version::ServerState;
@@ -130,18 +129,17 @@ impl Entity {
     /// Each waiting edit in turn: its own changed fields on what is now before it.
     fn replay_onto(&mut self, mut server: Record, mut seen: Record) {
         for index in 0..self.ops.len() {
-            let Some(op) = self.op_mut(index) else { break };
-            let Change::Upsert { payload, changed } = &mut op.written else {
+            let Change::Upsert { payload, changed } = self.ops[index].written.clone() else {
                 break;
             };
-            let merged = preserving_merge(
-                payload.fields(),
-                server.fields(),
-                Some(seen.fields()),
-                changed.as_ref(),
-            );
-            seen = std::mem::replace(payload, Record::new(merged.data));
-            server = payload.clone();
+            server = self.merge_edit(&payload, changed.as_ref(), &server, Some(&seen));
+            seen = payload;
+            if let Some(op) = self.op_mut(index) {
+                op.written = Change::Upsert {
+                    payload: server.clone(),
+                    changed,
+                };
+            }
         }
         let ends_live = self.ops.iter().all(|op| !op.written.is_delete());
         if ends_live {

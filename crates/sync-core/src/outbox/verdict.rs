@@ -160,35 +160,6 @@ impl Entity {
         Flow::Again
     }
 
-    /// What was decided about this very record, else the edit as written, merged with a record
-    /// that it does not know yet.
-    fn merged_with(&self, state: &ServerState) -> Change {
-        let Some(head) = self.head() else {
-            return Change::Delete;
-        };
-        if let Some(verdict) = &head.verdict
-            && let (Some(judged), Some(version)) = (&verdict.judged, state.version())
-            && judged.stamp == version.stamp
-        {
-            return verdict.change.clone();
-        }
-        let (Change::Upsert { payload, changed }, Some(server)) = (&head.written, state.live())
-        else {
-            return head.written.clone();
-        };
-        let base = self
-            .base
-            .as_ref()
-            .and_then(ServerState::live)
-            .map(Record::fields);
-        let merged =
-            preserving_merge(payload.fields(), server.fields(), base, changed.as_ref()).data;
-        Change::Upsert {
-            payload: Record::new(merged),
-            changed: changed.clone(),
-        }
-    }
-
     /// Carries a decision out: the operation is rewritten before anything is sent.
     pub(super) fn apply_decision(
         &mut self,

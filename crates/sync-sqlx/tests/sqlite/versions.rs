@@ -1,9 +1,10 @@
 //! What the server last said about each row.
 
-use sync_core::Version;
-use sync_core::store::{Removal, RowWrite};
+use serde_json::{Value, json};
+use sync_core::store::{Removal, RowWrite, Store};
+use sync_core::{Column, ColumnType, TableSchema, Version};
 
-use crate::common::{fixture, id, op, todo, todos, version};
+use crate::common::{bare, fixture, id, op, record, todo, todos, version};
 
 #[tokio::test]
 async fn a_server_row_notes_its_version_and_a_local_one_leaves_it() {
@@ -148,4 +149,39 @@ async fn unseen_rows_are_those_of_the_server_without_operations_in_order_of_id()
         [id("old-b")]
     );
     assert_eq!(tx.count_synced(&todos()).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn tombstone_rows_and_unclaimed_rows_are_found_under_ids_and_marks_of_other_types() {
+    for (ty, mark, live) in [
+        (ColumnType::Boolean, json!(true), json!(false)),
+        (ColumnType::Json, json!({"by": "me"}), json!(false)),
+        (ColumnType::Integer, json!(1_767_225_600), json!(null)),
+    ] {
+        let fixture = bare().await;
+        fixture
+            .sql("CREATE TABLE todos (id INTEGER NOT NULL PRIMARY KEY, deleted_at ANY)")
+            .await;
+        let schema = TableSchema::new(todos(), "todos", "id")
+            .column(Column::new("id", ColumnType::Integer))
+            .column(Column::new("deleted_at", ty).nullable());
+        fixture.store.prepare(&[schema]).await.unwrap();
+        let row = |id: i64, mark: &Value| record(json!({"id": id, "deleted_at": mark}));
+        let old = version("2026-01-01T00:00:00Z");
+        let rows = [
+            RowWrite::server(row(9, &mark), Some(old.clone()), 1),
+            RowWrite::server(row(10, &mark), Some(old.clone()), 1),
+            RowWrite::server(row(11, &live), Some(old.clone()), 1),
+            RowWrite::server(row(12, &Value::Null), Some(old.clone()), 1),
+            RowWrite::local(row(13, &Value::Null)),
+            RowWrite::local(row(8, &Value::Null)),
+        ];
+        fixture.put(&rows).await;
+        let mut tx = fixture.read().await;
+        let before = version("2026-01-02T00:00:00Z");
+        let found = tx.tombstone_rows(&todos(), &before, None, 9).await.unwrap();
+        assert_eq!(found, [(id("10"), old.clone()), (id("9"), old)], "{ty:?}");
+        let unclaimed = tx.unclaimed(&todos(), None, 9).await.unwrap();
+        assert_eq!(unclaimed, [id("13"), id("8")]);
+    }
 }

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::needless_pass_by_value,
     reason = "a test fails by panicking, and reads better with literals passed by value"
 )]
@@ -11,6 +10,7 @@
 mod bad_rows;
 mod device;
 mod existing_rows;
+mod merges;
 mod queue;
 mod resync;
 mod server;

@@ -39,6 +39,27 @@ async fn a_sweep_that_was_interrupted_goes_on_without_repeating_its_fetches() {
     assert!(server.take_fetched().is_empty());
 }
 
+#[tokio::test]
+async fn a_row_that_a_sweep_confirmed_without_applying_it_is_not_fetched_again() {
+    let server = Server::new();
+    for id in ["a", "b", "c"] {
+        server.put(id, json!({"title": id}));
+    }
+    let device = Device::new(&server, TableConfig::new()).await;
+    device.sync().await;
+    server.put("b", json!({"title": null}));
+    for id in ["a", "b", "c"] {
+        server.hide(id);
+    }
+    server.lose_stamp("a");
+    server.state().unfetchable.insert("c".to_owned());
+    device.engine.full_resync(false).await.unwrap();
+    assert_eq!(server.take_fetched(), ["a", "b", "c"]);
+    assert_eq!(device.quarantined().await.len(), 1);
+    device.engine.sync().await.unwrap();
+    assert_eq!(server.take_fetched(), ["c"]);
+}
+
 fn reasons(device: &mut Device) -> Vec<FullResyncReason> {
     let reason = |event| match event {
         SyncEvent::FullResyncStarted { reason, .. } => Some(reason),

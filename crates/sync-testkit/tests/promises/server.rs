@@ -69,6 +69,13 @@ impl Server {
         self.state().hidden.insert(id.to_owned());
     }
 
+    /// The record is shown without its stamp.
+    pub(crate) fn lose_stamp(&self, id: &str) {
+        let mut state = self.state();
+        let row = state.rows.get_mut(id).unwrap();
+        row.as_object_mut().unwrap().remove("updated_at");
+    }
+
     /// What was fetched since somebody last asked.
     pub(crate) fn take_fetched(&self) -> Vec<String> {
         std::mem::take(&mut self.state().fetched)
@@ -88,11 +95,6 @@ impl Server {
     /// The record as the server has it.
     pub(crate) fn get(&self, id: &str) -> Record {
         Record::try_from(self.state().rows[id].clone()).unwrap()
-    }
-
-    /// The record as the server has it, as an answer brings it.
-    pub(crate) fn shown(&self, id: &str) -> ServerState {
-        ServerState::of(self.get(id), None)
     }
 }
 
