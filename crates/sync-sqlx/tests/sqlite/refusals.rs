@@ -154,10 +154,9 @@ async fn rows_that_refer_to_their_own_table_are_written_as_they_came() {
         .sql("CREATE TABLE folders (id TEXT PRIMARY KEY, parent TEXT REFERENCES Folders (id))")
         .await;
     let folders = Kind::new("folders").unwrap();
-    let schema = TableSchema::new(folders.clone()).with_columns([
-        Column::new("id", ColumnType::Text),
-        Column::new("parent", ColumnType::Text).nullable(true),
-    ]);
+    let schema = TableSchema::new(folders.clone(), "folders", "id")
+        .column(Column::new("id", ColumnType::Text))
+        .column(Column::new("parent", ColumnType::Text).nullable());
     fixture.store.prepare(&[schema]).await.unwrap();
     let folder = |at: &str, parent: Value| {
         let row = record(json!({"id": at, "parent": parent}));
