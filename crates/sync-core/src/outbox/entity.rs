@@ -150,7 +150,12 @@ impl Entity {
         shadow: Option<Shadow>,
     ) -> Self {
         let had_shadow = shadow.is_some();
-        let (base, parked) = shadow.map_or((None, None), |s| (Some(s.base), s.parked));
+        let (base, parked) = match shadow {
+            Some(shadow) => (Some(shadow.base), shadow.parked),
+            // Of a create that nobody met nothing needs to be remembered.
+            None if !ops.is_empty() => (Some(ServerState::Absent), None),
+            None => (None, None),
+        };
         Self {
             kind: kind.clone(),
             id: id.clone(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::entity::{Entity, Refused, RowEdit};
 use crate::op::{Op, Shadow};
 use crate::store::{Removal, RowWrite, StoreError, StoreTx};
-use crate::version::Version;
+use crate::version::{ServerState, Version};
 
 impl Entity {
     /// Writes what changed. Returns the server records that the user's table refused; a refused
@@ -16,8 +16,10 @@ impl Entity {
         generation: u32,
     ) -> Result<Vec<Refused>, StoreError> {
         let refused = self.save_row(tx, generation).await?;
-        tx.delete_ops(&std::mem::take(&mut self.deleted_ops))
-            .await?;
+        let deleted = std::mem::take(&mut self.deleted_ops);
+        if !deleted.is_empty() {
+            tx.delete_ops(&deleted).await?;
+        }
         let closed = std::mem::take(&mut self.closed_conflicts);
         if !closed.is_empty() {
             tx.delete_conflicts(&closed).await?;
@@ -103,8 +105,11 @@ impl Entity {
         if !std::mem::take(&mut self.shadow_changed) {
             return Ok(());
         }
+        let is_plain_create = matches!(self.base, Some(ServerState::Absent))
+            && self.parked.is_none()
+            && !self.ops.is_empty();
         match &self.base {
-            Some(base) => {
+            Some(base) if !is_plain_create => {
                 let shadow = Shadow {
                     kind: self.kind.clone(),
                     entity_id: self.id.clone(),
@@ -114,11 +119,11 @@ impl Entity {
                 self.had_shadow = true;
                 tx.put_shadows(&[shadow]).await
             }
-            None if std::mem::take(&mut self.had_shadow) => {
+            _ if std::mem::take(&mut self.had_shadow) => {
                 tx.delete_shadows(&self.kind, std::slice::from_ref(&self.id))
                     .await
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -61,39 +61,39 @@ impl PullPhase<'_> {
             return Ok(());
         }
         let context = self.context;
-        let mut events = Vec::new();
         let mut tx = context.store.begin(TxMode::Write).await?;
         let has_quarantine = !tx.quarantined(kind, None, 1).await?.is_empty();
+        let mut rows = Vec::with_capacity(pages.iter().map(Incoming::usable).sum());
+        let mut unusable = Vec::new();
+        let mut progress = Vec::with_capacity(2 * pages.len());
         for page in pages {
             applied.rows += page.len() as u64;
-            let (page_size, total) = (page.page_size, page.total);
-            let unusable = page.unusable;
-            let mut done = self
-                .apply_rows(&mut *tx, kind, table, page.rows, cursor)
-                .await?;
-            if has_quarantine {
-                quarantine::release(&mut *tx, kind, &done.applied).await?;
-            }
-            done.refused
-                .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
-            set_aside(&mut *tx, kind, table, &mut done).await?;
-            applied.upserts += done.upserts;
-            applied.deletes += done.deletes;
-            events.append(&mut done.events);
-            events.push(SyncEvent::PullPageProcessed {
+            progress.push(SyncEvent::PullPageProcessed {
                 kind: kind.clone(),
-                page_size,
+                page_size: page.page_size,
                 total_done: applied.rows,
             });
-            events.push(SyncEvent::SyncProgress {
+            progress.push(SyncEvent::SyncProgress {
                 phase: crate::event::SyncPhase::Pull,
                 done: applied.rows,
-                total,
+                total: page.total,
             });
+            rows.extend(page.rows);
+            unusable.extend(page.unusable);
         }
+        let mut done = self.apply_rows(&mut *tx, kind, table, rows, cursor).await?;
+        if has_quarantine {
+            quarantine::release(&mut *tx, kind, &done.applied).await?;
+        }
+        done.refused
+            .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
+        set_aside(&mut *tx, kind, table, &mut done).await?;
+        applied.upserts += done.upserts;
+        applied.deletes += done.deletes;
         tx.put_cursor(kind, Some(cursor)).await?;
         tx.commit().await?;
-        context.tell(events, stats);
+        context.tell(done.events, stats);
+        context.tell(progress, stats);
         Ok(())
     }
 
@@ -107,7 +107,9 @@ impl PullPhase<'_> {
         cursor: &CursorState,
     ) -> Result<RowsDone, SyncError> {
         let rows = newest_of_each(rows);
-        let ids: Vec<EntityId> = rows.iter().map(|row| row.id.clone()).collect();
+        // In order, so that the store finds neighbours next to each other.
+        let mut ids: Vec<EntityId> = rows.iter().map(|row| row.id.clone()).collect();
+        ids.sort_unstable();
         let pending: BTreeSet<EntityId> = tx.pending(kind, &ids).await?.into_iter().collect();
         let stored: BTreeMap<_, _> = tx.versions(kind, &ids).await?.into_iter().collect();
         let mut done = RowsDone::default();
@@ -159,7 +161,7 @@ impl PullPhase<'_> {
                     tombstone: Some(row.version),
                 });
             } else {
-                written.push((row.id, row.is_deleted, row.version.clone()));
+                written.push((row.id, row.is_deleted));
                 writes.push(RowWrite::server(row.record, Some(row.version), generation));
             }
         }
@@ -169,14 +171,12 @@ impl PullPhase<'_> {
             .into_iter()
             .map(|rejected| (rejected.index, rejected.reason))
             .collect();
-        for (index, (id, is_deleted, version)) in written.into_iter().enumerate() {
+        for (index, (id, is_deleted)) in written.into_iter().enumerate() {
             match refused.get(&index) {
                 // A tombstone that does not fit the table need not stay.
                 Some(_) if is_deleted => {
-                    removals.push(Removal {
-                        id,
-                        tombstone: Some(version),
-                    });
+                    let tombstone = writes[index].version().cloned();
+                    removals.push(Removal { id, tombstone });
                     continue;
                 }
                 Some(reason) => {

@@ -146,6 +146,11 @@ fn key_of(item: &Value) -> String {
 
 /// Of doubled ids the newest remains; of equal stamps the later one.
 pub(super) fn newest_of_each(rows: Vec<Row>) -> Vec<Row> {
+    let mut ids: Vec<&EntityId> = rows.iter().map(|row| &row.id).collect();
+    ids.sort_unstable();
+    if ids.windows(2).all(|pair| pair[0] != pair[1]) {
+        return rows;
+    }
     let mut places: BTreeMap<EntityId, usize> = BTreeMap::new();
     let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {

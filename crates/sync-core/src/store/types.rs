@@ -67,6 +67,15 @@ impl RowWrite {
             },
         }
     }
+
+    /// The version that the server gave the row, if it did and it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<&Version> {
+        match &self.origin {
+            RowOrigin::Local => None,
+            RowOrigin::Server { version, .. } => version.as_ref(),
+        }
+    }
 }
 
 /// One row to be removed.

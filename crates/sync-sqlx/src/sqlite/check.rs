@@ -53,6 +53,7 @@ struct Found {
     columns: Vec<FoundColumn>,
     /// Columns that are unique by themselves.
     unique: BTreeSet<String>,
+    refers_to_itself: bool,
 }
 
 struct FoundColumn {
@@ -108,10 +109,16 @@ fn inspect(db: &Connection, table: &str) -> rusqlite::Result<Found> {
     if keys.len() == 1 {
         unique.extend(keys);
     }
+    let refers_to_itself = db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1) WHERE \"table\" = ?1 COLLATE NOCASE)",
+        [table],
+        |row| row.get(0),
+    )?;
     Ok(Found {
         is,
         columns,
         unique,
+        refers_to_itself,
     })
 }
 
@@ -163,7 +170,12 @@ fn compare(schema: &TableSchema, found: &Found, report: &mut dyn FnMut(String)) 
         let found = found.column(&column.name);
         found.is_some_and(|found| found.not_null && found.has_default)
     });
-    Some(Table::new(schema.clone(), id?, defaulted.collect()))
+    Some(Table::new(
+        schema.clone(),
+        id?,
+        defaulted.collect(),
+        found.refers_to_itself,
+    ))
 }
 
 fn add_column(column: &Column) -> String {

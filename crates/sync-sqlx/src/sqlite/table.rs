@@ -21,6 +21,8 @@ pub(crate) struct Table {
     pub(crate) defaulted: Vec<bool>,
     /// The place of the id.
     pub(crate) id: usize,
+    /// Has the table a foreign key to itself?
+    pub(crate) refers_to_itself: bool,
     /// Writes a row of the usual shape: all synced columns, no local one.
     pub(crate) upsert: String,
     /// Reads a row: ?1 = id, ?2 = kind; the synced columns, then the fields without a column.
@@ -49,7 +51,12 @@ pub(crate) enum OnConflict {
 
 impl Table {
     /// Prepares a table that was found to fit.
-    pub(crate) fn new(schema: TableSchema, id: usize, defaulted: Vec<bool>) -> Self {
+    pub(crate) fn new(
+        schema: TableSchema,
+        id: usize,
+        defaulted: Vec<bool>,
+        refers_to_itself: bool,
+    ) -> Self {
         let places = |local: bool| -> Vec<usize> {
             let columns = schema.columns.iter().enumerate();
             columns
@@ -87,6 +94,7 @@ impl Table {
             local,
             defaulted,
             id,
+            refers_to_itself,
         };
         this.upsert = this.write(&this.synced, OnConflict::Update);
         this

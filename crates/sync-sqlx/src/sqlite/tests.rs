@@ -40,11 +40,11 @@ async fn a_bulk_load_is_tuned_until_the_next_small_commit() {
     turn.wrote(10).unwrap();
     assert_eq!(settings(&turn), usual);
     turn.wrote(1_000).unwrap();
-    assert_eq!(settings(&turn), (-65_536, 10_000));
+    assert_eq!(settings(&turn), (-16_384, 10_000));
     turn.commit(1_000, &store.inner.patience).await.unwrap();
 
     let turn = store.turn(TxMode::Write).await.unwrap();
-    assert_eq!(settings(&turn), (-65_536, 10_000));
+    assert_eq!(settings(&turn), (-16_384, 10_000));
     turn.commit(1, &store.inner.patience).await.unwrap();
     let turn = store.turn(TxMode::Write).await.unwrap();
     assert_eq!(settings(&turn), usual);

@@ -148,6 +148,32 @@ async fn a_child_without_its_parent_is_refused_and_the_others_are_written() {
 }
 
 #[tokio::test]
+async fn rows_that_refer_to_their_own_table_are_written_as_they_came() {
+    let fixture = fixture().await;
+    fixture
+        .sql("CREATE TABLE folders (id TEXT PRIMARY KEY, parent TEXT REFERENCES Folders (id))")
+        .await;
+    let folders = Kind::new("folders").unwrap();
+    let schema = TableSchema::new(folders.clone(), "folders", "id")
+        .column(Column::new("id", ColumnType::Text))
+        .column(Column::new("parent", ColumnType::Text).nullable());
+    fixture.store.prepare(&[schema]).await.unwrap();
+    let folder = |at: &str, parent: Value| {
+        let row = record(json!({"id": at, "parent": parent}));
+        RowWrite::server(row, Some(version("2026-01-01T00:00:00Z")), 1)
+    };
+    let rows = [
+        folder("z", Value::Null),
+        folder("b", json!("z")),
+        folder("a", json!("b")),
+    ];
+    let mut tx = fixture.write().await;
+    let report = tx.put(&folders, &rows).await.unwrap();
+    assert_eq!((report.written, report.rejected), (3, vec![]));
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_insert_never_replaces() {
     let fixture = fixture().await;
     let mut tx = fixture.write().await;

@@ -10,8 +10,8 @@ use sync_core::store::{OpQuery, RowWrite, Store, TxMode};
 use sync_core::transport::{PushOp, PushOutcome};
 use sync_core::{
     Change, ChangedFields, Column, ColumnType, ConflictStrategy, EntityId, Kind, MemoryStore,
-    OpStatus, Record, ServerState, SoftDelete, SyncConfig, SyncEngine, TableConfig, TableSchema,
-    Timestamp, Version,
+    OpStatus, Record, ServerState, Shadow, SoftDelete, SyncConfig, SyncEngine, TableConfig,
+    TableSchema, Timestamp, Version,
 };
 use sync_testkit::FakeEnv;
 
@@ -89,7 +89,13 @@ pub(crate) async fn play(case: &Value) -> Outcome {
     write(&engine, &script.world, &edit).await;
     if case["found_by"] == "parked" {
         let mut tx = store.begin(TxMode::Write).await.unwrap();
-        let mut shadow = tx.shadows(&kind, &[id]).await.unwrap().pop().unwrap();
+        let shadow = tx.shadows(&kind, std::slice::from_ref(&id)).await.unwrap();
+        let mut shadow = shadow.into_iter().next().unwrap_or(Shadow {
+            kind: kind.clone(),
+            entity_id: id,
+            base: ServerState::Absent,
+            parked: None,
+        });
         shadow.parked = script::state(&case["server"]);
         tx.put_shadows(&[shadow]).await.unwrap();
         tx.commit().await.unwrap();

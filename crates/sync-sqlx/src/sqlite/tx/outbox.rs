@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{CachedStatement, Connection, Row, ToSql, params_from_iter};
+use rusqlite::{CachedStatement, Connection, Params, Row, ToSql, params_from_iter};
 use serde::Serialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -23,9 +23,19 @@ const UPDATE: &str = "UPDATE sync_outbox SET kind = ?2, entity_id = ?3, op = ?4,
      ever_sent = ?12, status = ?13, try_count = ?14, trouble_count = ?15, next_attempt_at = ?16, \
      last_error = ?17 WHERE op_id = ?1";
 
-const COLUMNS: &str = "o.seq, o.op_id, o.kind, o.entity_id, o.op, o.payload, o.changed, \
-     o.written_at, o.verdict, o.precondition, o.round, o.fate, o.ever_sent, o.status, o.try_count, \
-     o.trouble_count, o.next_attempt_at, o.last_error";
+/// Reads operations.
+macro_rules! select {
+    ($conditions:literal) => {
+        concat!(
+            "SELECT o.seq, o.op_id, o.kind, o.entity_id, o.op, o.payload, o.changed, ",
+            "o.written_at, o.verdict, o.precondition, o.round, o.fate, o.ever_sent, o.status, ",
+            "o.try_count, o.trouble_count, o.next_attempt_at, o.last_error FROM sync_outbox o",
+            $conditions
+        )
+    };
+}
+
+const OF_ENTITY: &str = select!(" WHERE o.kind = ?1 AND o.entity_id = ?2 ORDER BY o.seq");
 
 /// Appends operations.
 pub(crate) fn append(db: &Connection, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
@@ -140,20 +150,26 @@ fn read(row: &Row<'_>) -> Result<Op, StoreError> {
 
 /// The operations that match.
 pub(crate) fn query(db: &Connection, query: &OpQuery) -> Result<Vec<Op>, StoreError> {
+    if let Some((kind, ids)) = &query.entities
+        && let [id] = ids.as_slice()
+        && *query == OpQuery::of(kind, ids)
+    {
+        // What each local write asks: nothing is put together for it.
+        return fetch(db, OF_ENTITY, [kind.as_str(), id.as_str()]);
+    }
     let conditions = Conditions::of(query)?;
-    let mut sql = format!(
-        "SELECT {COLUMNS} FROM sync_outbox o{} ORDER BY o.seq",
-        conditions.clause()
-    );
+    let mut sql = format!("{}{} ORDER BY o.seq", select!(""), conditions.clause());
     let mut parameters = conditions.parameters;
     if let Some(limit) = query.limit {
         parameters.push(Sql::from(limit));
         sql.push_str(" LIMIT ?");
     }
-    let mut statement = db.prepare_cached(&sql).context("read operations")?;
-    let mut rows = statement
-        .query(params_from_iter(parameters))
-        .context("read operations")?;
+    fetch(db, &sql, params_from_iter(parameters))
+}
+
+fn fetch(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Op>, StoreError> {
+    let mut statement = db.prepare_cached(sql).context("read operations")?;
+    let mut rows = statement.query(parameters).context("read operations")?;
     let mut ops = Vec::new();
     while let Some(row) = rows.next().context("read operations")? {
         ops.push(read(row)?);

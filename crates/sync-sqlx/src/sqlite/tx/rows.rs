@@ -210,8 +210,11 @@ pub(crate) fn remove(
     .context(what)
 }
 
-/// Does the same with every item, in one savepoint; if the table refuses one of them, again, in a
-/// savepoint for each, so that what was refused leaves no trace.
+/// Does the same with every item; what the table refuses leaves no trace.
+///
+/// A refused statement undoes itself, and costs nothing when none is refused. Only a trigger can
+/// refuse what it leaves half done (`RAISE(FAIL)`): where there are triggers, each item runs in a
+/// savepoint of its own once one of them was refused.
 fn one_by_one_if_refused<T>(
     db: &Connection,
     items: &[T],
@@ -219,6 +222,13 @@ fn one_by_one_if_refused<T>(
     report: &mut PutReport,
     mut work: impl FnMut(&T) -> rusqlite::Result<Outcome>,
 ) -> rusqlite::Result<()> {
+    if !has_triggers(db)? {
+        for &place in places {
+            let outcome = work(&items[place]).or_else(|error| refused(db, error))?;
+            count(report, place, outcome);
+        }
+        return Ok(());
+    }
     let before = report.clone();
     run_cached(db, "SAVEPOINT sync_slice")?;
     for &place in places {
@@ -239,6 +249,14 @@ fn one_by_one_if_refused<T>(
     run_cached(db, "RELEASE sync_slice")
 }
 
+fn has_triggers(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger') \
+         OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE type = 'trigger')",
+    )?
+    .query_row([], |row| row.get(0))
+}
+
 fn count(report: &mut PutReport, index: usize, outcome: Outcome) {
     match outcome {
         Outcome::Written => report.written += 1,
@@ -252,16 +270,22 @@ fn alone(
     work: impl FnOnce() -> rusqlite::Result<Outcome>,
 ) -> rusqlite::Result<Outcome> {
     run_cached(db, "SAVEPOINT sync_row")?;
-    let outcome = work().or_else(|error| match refusal(&error) {
-        // A trigger may have rolled back everything; then there is nothing to go on with.
-        Some(reason) if !db.is_autocommit() => {
-            run_cached(db, "ROLLBACK TO sync_row")?;
-            Ok(Outcome::Refused(reason))
-        }
-        _ => Err(error),
+    let outcome = work().or_else(|error| -> rusqlite::Result<Outcome> {
+        let outcome = refused(db, error)?;
+        run_cached(db, "ROLLBACK TO sync_row")?;
+        Ok(outcome)
     })?;
     run_cached(db, "RELEASE sync_row")?;
     Ok(outcome)
+}
+
+/// A refusal as an outcome. A constraint or a trigger may have rolled back everything; then there
+/// is nothing to go on with.
+fn refused(db: &Connection, error: rusqlite::Error) -> rusqlite::Result<Outcome> {
+    match refusal(&error) {
+        Some(reason) if !db.is_autocommit() => Ok(Outcome::Refused(reason)),
+        _ => Err(error),
+    }
 }
 
 fn run_cached(db: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -9,8 +9,15 @@ use super::versions::{distinct, entity_id, version};
 use crate::codec::stamp_text;
 use crate::error::{Context, corrupt};
 
-const COLUMNS: &str = "entity_id, base_state, base_record, base_stamp, base_tag, \
-     parked_state, parked_record, parked_stamp, parked_tag";
+const OF_ENTITY: &str = "SELECT entity_id, base_state, base_record, base_stamp, base_tag, \
+     parked_state, parked_record, parked_stamp, parked_tag \
+     FROM sync_shadow WHERE kind = ?1 AND entity_id = ?2";
+
+const IDLE: &str = "SELECT entity_id, base_state, base_record, base_stamp, base_tag, \
+     parked_state, parked_record, parked_stamp, parked_tag \
+     FROM sync_shadow s WHERE s.kind = ?1 AND NOT EXISTS \
+     (SELECT 1 FROM sync_outbox o WHERE o.kind = s.kind AND o.entity_id = s.entity_id) \
+     ORDER BY s.entity_id LIMIT ?2";
 
 /// The shadows of these entities.
 pub(crate) fn get(
@@ -18,8 +25,7 @@ pub(crate) fn get(
     kind: &Kind,
     ids: &[EntityId],
 ) -> Result<Vec<Shadow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM sync_shadow WHERE kind = ?1 AND entity_id = ?2");
-    let mut statement = db.prepare_cached(&sql).context("read shadows")?;
+    let mut statement = db.prepare_cached(OF_ENTITY).context("read shadows")?;
     let mut shadows = Vec::new();
     for id in distinct(ids) {
         let mut rows = statement
@@ -34,12 +40,7 @@ pub(crate) fn get(
 
 /// Shadows of entities that have no operation.
 pub(crate) fn idle(db: &Connection, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM sync_shadow s WHERE s.kind = ?1 AND NOT EXISTS \
-         (SELECT 1 FROM sync_outbox o WHERE o.kind = s.kind AND o.entity_id = s.entity_id) \
-         ORDER BY s.entity_id LIMIT ?2"
-    );
-    let mut statement = db.prepare_cached(&sql).context("read shadows")?;
+    let mut statement = db.prepare_cached(IDLE).context("read shadows")?;
     let mut rows = statement
         .query(params![kind.as_str(), limit])
         .context("read shadows")?;

@@ -1,7 +1,6 @@
 //! Making a record fit its table.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use sync_core::store::RowWrite;
@@ -93,22 +92,27 @@ fn id_text<'r>(table: &Table, record: &'r Record) -> Option<Cow<'r, str>> {
 }
 
 /// The places of the rows that are to be written: of a doubled id the last.
+///
+/// In order of id, so that rows which are neighbours in the indexes are written one after the other;
+/// but rows that may refer to each other as they came, a parent before its children.
 pub(crate) fn newest(table: &Table, rows: &[RowWrite]) -> Vec<usize> {
-    let mut last = HashMap::with_capacity(rows.len());
-    for (place, row) in rows.iter().enumerate() {
-        if let Some(id) = id_text(table, &row.record) {
-            last.insert(id, place);
+    let rows = rows.iter().enumerate();
+    let mut places: Vec<_> = rows
+        .map(|(place, row)| (id_text(table, &row.record), place))
+        .collect();
+    places.sort_unstable();
+    places.dedup_by(|later, earlier| {
+        let doubled = later.0.is_some() && later.0 == earlier.0;
+        if doubled {
+            earlier.1 = later.1;
         }
+        doubled
+    });
+    let mut places: Vec<usize> = places.into_iter().map(|(_, place)| place).collect();
+    if table.refers_to_itself {
+        places.sort_unstable();
     }
-    let is_last = |place: &usize| {
-        let id = rows.get(*place).and_then(|row| id_text(table, &row.record));
-        id.is_none_or(|id| last.get(&id) == Some(place))
-    };
-    if last.len() == rows.len() {
-        (0..rows.len()).collect()
-    } else {
-        (0..rows.len()).filter(is_last).collect()
-    }
+    places
 }
 
 fn encode<'r>(column: &Column, value: Option<&'r Value>) -> Result<Cell<'r>, String> {

@@ -48,6 +48,9 @@ impl StoreTx for SqliteTx<'_> {
             .await?;
             self.note_size()?;
         }
+        report
+            .rejected
+            .sort_unstable_by_key(|rejected| rejected.index);
         if report.written > 0 {
             note(&mut self.work.rows, kind);
         }
