@@ -50,6 +50,9 @@ pub struct SyncConfig {
     pub request_timeout: Duration,
     /// Interval of automatic runs. Default 5 min.
     pub auto_interval: Duration,
+    /// Pause between an edit and the automatic run that sends it, so that edits made together
+    /// travel together. Default 250 ms.
+    pub push_debounce: Duration,
     /// How many events a slow listener may fall behind. Default 1024.
     pub event_capacity: usize,
 }
@@ -74,6 +77,7 @@ impl Default for SyncConfig {
             pull_overlap: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             auto_interval: Duration::from_secs(300),
+            push_debounce: Duration::from_millis(250),
             event_capacity: 1024,
         }
     }
@@ -107,6 +111,7 @@ with! {
     pull_overlap: Duration => with_pull_overlap,
     request_timeout: Duration => with_request_timeout,
     auto_interval: Duration => with_auto_interval,
+    push_debounce: Duration => with_push_debounce,
 }
 
 impl SyncConfig {

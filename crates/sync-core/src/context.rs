@@ -15,7 +15,8 @@ use crate::stats::SyncStats;
 use crate::store::{CursorState, QuarantineEntry, Store, StoreError, StoreTx, TxMode};
 use crate::table::Table;
 use crate::time::Timestamp;
-use crate::transport::{Answer, Features, Transport};
+use crate::transport::{Answer, Features, PushOutcome, PushResult, Transport};
+use crate::version::ServerState;
 
 const CLOCK_OFFSET: &str = "clock_offset_nanos";
 /// What a `Date` header, in whole seconds, cannot tell.
@@ -89,6 +90,28 @@ impl Context {
             observed.epoch = epoch;
         }
         value
+    }
+
+    /// [`Context::observe`] for a fetched state, believed as far as the server's clock allows.
+    pub(crate) fn observe_state(&self, answer: Answer<ServerState>) -> ServerState {
+        let date = answer.server_date.clone();
+        self.observe(answer).believed_at(date.as_ref())
+    }
+
+    /// [`Context::observe`] for the results of a push, believed as far as the server's clock
+    /// allows.
+    pub(crate) fn observe_results(&self, answer: Answer<Vec<PushResult>>) -> Vec<PushResult> {
+        let date = answer.server_date.clone();
+        let mut results = self.observe(answer);
+        for result in &mut results {
+            if let PushOutcome::Accepted { state }
+            | PushOutcome::Conflict { state, .. }
+            | PushOutcome::Gone { state } = &mut result.outcome
+            {
+                *state = state.take().map(|state| state.believed_at(date.as_ref()));
+            }
+        }
+        results
     }
 
     pub(crate) fn features(&self) -> Features {

@@ -156,6 +156,23 @@ impl TableSchema {
             .find_map(|field| self.by_field(field))
     }
 
+    /// A condition for `WHERE` that holds for the rows that are not deleted.
+    ///
+    /// ```
+    /// # use sync_core::{Column, ColumnType, Kind, TableSchema};
+    /// # let todos = TableSchema::new(Kind::new("todos").unwrap(), "todos", "id");
+    /// assert_eq!(todos.live_condition(), "1 = 1");
+    /// let todos = todos.column(Column::new("deleted_at", ColumnType::Timestamp).nullable());
+    /// assert_eq!(todos.live_condition(), "\"deleted_at\" IS NULL");
+    /// ```
+    #[must_use]
+    pub fn live_condition(&self) -> String {
+        self.tombstone().map_or_else(
+            || "1 = 1".to_owned(),
+            |column| format!("\"{}\" IS NULL", column.name.replace('"', "\"\"")),
+        )
+    }
+
     /// The column that marks a deleted row, where the entity has one.
     #[must_use]
     pub fn tombstone(&self) -> Option<&Column> {

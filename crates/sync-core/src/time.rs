@@ -170,6 +170,12 @@ impl Timestamp {
         }
     }
 
+    /// The latest stamp that is believed when the server's clock shows this: a day later.
+    #[must_use]
+    pub fn latest_believable(&self) -> Self {
+        self.plus(Duration::from_secs(24 * 3600))
+    }
+
     /// This instant moved later; the result is written as [`Timestamp::from_unix_nanos`] does.
     #[must_use]
     pub fn plus(&self, duration: Duration) -> Self {

@@ -91,6 +91,23 @@ impl ServerState {
         }
     }
 
+    /// The same state, as far as it can be believed when the server's clock shows `date`: a stamp
+    /// more than a day ahead of it would make everything that follows look old, so its version is
+    /// taken as unknown.
+    #[must_use]
+    pub fn believed_at(mut self, date: Option<&Timestamp>) -> Self {
+        let latest = date.map(Timestamp::latest_believable);
+        if let (Some(latest), Self::Live { version, .. } | Self::Deleted { version, .. }) =
+            (latest, &mut self)
+            && version
+                .as_ref()
+                .is_some_and(|version| version.stamp > latest)
+        {
+            *version = None;
+        }
+        self
+    }
+
     /// A deletion of which nothing more is known.
     #[must_use]
     pub fn gone() -> Self {

@@ -1,15 +1,20 @@
 //! Runs by themselves: at an interval, sooner after a failure.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::future;
+use futures::stream::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::turn::Request;
 use super::{Shared, SyncEngine, SyncOptions};
+use crate::env::Env;
 use crate::id::Kind;
 use crate::stats::{PhaseEnd, SyncReport};
+use crate::store::{ChangeNotice, ChangeStream};
 
 /// The task behind automatic runs; it ends with its handle, or with the last engine.
 #[derive(Debug)]
@@ -22,7 +27,8 @@ impl Drop for AutoTask {
 }
 
 impl SyncEngine {
-    /// Runs by itself from now on: at once, then every [`crate::SyncConfig::auto_interval`] (a
+    /// Runs by itself from now on: at once, a moment after each edit
+    /// ([`crate::SyncConfig::push_debounce`]), and every [`crate::SyncConfig::auto_interval`] (a
     /// table with a `sync_interval` of its own is pulled at that). After a failure the next run
     /// comes after the back-off, or when the server said. Needs a tokio runtime. Calling it again
     /// starts over.
@@ -55,6 +61,8 @@ async fn run_forever(shared: Weak<Shared>) {
         if strong.shut_down.is_cancelled() {
             return;
         }
+        // From before the run, so that an edit made while it works is not overlooked.
+        let edits = strong.context.store.changes();
         let now = strong.context.env.monotonic();
         let due = strong.due(&last_pulled, now);
         let options = SyncOptions::default().pull_kinds(due.clone());
@@ -70,11 +78,33 @@ async fn run_forever(shared: Weak<Shared>) {
             last_pulled.extend(due.into_iter().map(|kind| (kind, now)));
         }
         let wait = strong.pause(failures, outcome.ok().as_ref(), &last_pulled);
-        let env = strong.context.env.clone();
+        // Edits wait for the back-off like everything else.
+        let edits = (failures == 0).then_some(edits);
+        let (env, debounce) = (
+            strong.context.env.clone(),
+            strong.context.config.push_debounce,
+        );
         // While it waits, the task keeps no engine alive.
         drop(strong);
-        env.sleep(wait).await;
+        match edits {
+            Some(edits) => wait_or_edit(&env, wait, edits, debounce).await,
+            None => env.sleep(wait).await,
+        }
     }
+}
+
+/// Waits, but not longer than until the user has edited something and a moment has passed.
+async fn wait_or_edit(env: &Env, wait: Duration, mut edits: ChangeStream, debounce: Duration) {
+    let edited = async {
+        while let Some(notice) = edits.next().await {
+            match notice {
+                ChangeNotice::Changed { outbox, .. } if outbox.is_empty() => {}
+                _ => return env.sleep(debounce).await,
+            }
+        }
+        std::future::pending().await
+    };
+    future::select(pin!(env.sleep(wait)), pin!(edited)).await;
 }
 
 impl Shared {

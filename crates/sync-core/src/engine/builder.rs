@@ -190,6 +190,9 @@ fn problems_of(
             "{kind}: the id field {field:?} must be `id`, `ID` or `uuid`"
         ));
     }
+    if own.sync_interval == Some(std::time::Duration::ZERO) {
+        problems.push(format!("{kind}: sync_interval must not be zero"));
+    }
     if own.page_size == Some(0) {
         problems.push(format!("{kind}: page_size must be at least 1"));
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::PullPhase;
 use super::incoming::{Incoming, Row, Unusable, newest_of_each};
-use crate::context::Context;
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
@@ -18,22 +17,7 @@ use crate::table::{BadRow, Table};
 /// What a chain has done so far.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
-    pub(super) rows: u64,
-    pub(super) upserts: u64,
-    pub(super) deletes: u64,
-}
-
-impl Applied {
-    pub(super) fn report(&self, context: &Context, kind: &Kind) {
-        if self.upserts + self.deletes > 0 {
-            let (kind, upserts, deletes) = (kind.clone(), self.upserts, self.deletes);
-            context.events.emit(SyncEvent::CacheUpdate {
-                kind,
-                upserts,
-                deletes,
-            });
-        }
-    }
+    rows: u64,
 }
 
 /// What became of a set of rows.
@@ -88,8 +72,19 @@ impl PullPhase<'_> {
         done.refused
             .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
         set_aside(&mut *tx, kind, table, &mut done).await?;
-        applied.upserts += done.upserts;
-        applied.deletes += done.deletes;
+        if cursor.resync.is_some() {
+            // The server has these rows, even if the table cannot.
+            let keys = done.refused.iter().map(|entry| EntityId::new(&entry.key));
+            let shown: Vec<EntityId> = keys.filter_map(Result::ok).collect();
+            tx.mark_seen(kind, cursor.generation, &shown).await?;
+        }
+        if done.upserts + done.deletes > 0 {
+            done.events.push(SyncEvent::CacheUpdate {
+                kind: kind.clone(),
+                upserts: done.upserts,
+                deletes: done.deletes,
+            });
+        }
         tx.put_cursor(kind, Some(cursor)).await?;
         tx.commit().await?;
         context.tell(done.events, stats);

@@ -73,10 +73,21 @@ impl Chain {
 
     /// The server's clock when the chain began; late commits lie behind it.
     pub(super) fn note_date(&mut self, date: Option<&Timestamp>) {
-        let fresh = self.pages == 0 && self.token.is_none();
-        if fresh || self.cursor.chain_started.is_none() {
+        if self.pages == 0 && self.token.is_none() {
             self.cursor.chain_started = date.cloned();
         }
+    }
+
+    /// The server refuses the token of a chain that an earlier run began: the chain starts anew.
+    /// `false`: there was no such token.
+    pub(super) fn drop_stale_token(&mut self) -> bool {
+        let stale = self.pages == 0 && self.token.take().is_some();
+        if stale {
+            self.cursor.page_token = None;
+            self.cursor.reached = None;
+            self.cursor.unordered = false;
+        }
+        stale
     }
 
     /// Takes a page in.
@@ -120,6 +131,17 @@ impl Chain {
                  token there is no way past rows of one stamp"
                     .to_owned(),
             ));
+        }
+        if self.cursor.unordered {
+            // Behind the greatest stamp smaller ones may follow, and no token leads to them.
+            if is_full {
+                return Err(self.protocol(
+                    "a full page without a page token is not in order of stamps: order it by \
+                     (updated_at, id), or give tokens"
+                        .to_owned(),
+                ));
+            }
+            return Ok(Step::End);
         }
         let reached = self.cursor.reached.clone();
         if let Some((stamp, id)) = reached {

@@ -1,7 +1,6 @@
 //! A page as it came, sorted into what can be used and what cannot.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -11,9 +10,6 @@ use crate::record::{Record, id_of, stamp_of};
 use crate::time::Timestamp;
 use crate::transport::PullPage;
 use crate::version::{ServerState, Version};
-
-/// A stamp may be ahead of the server's own clock by so much.
-const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// One usable row of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +59,7 @@ pub(super) struct Incoming {
 impl Incoming {
     /// Sorts a page; `date` is the server's clock when it answered.
     pub(super) fn parse(page: PullPage, date: Option<&Timestamp>) -> Self {
-        let latest = date.map(latest_stamp);
+        let latest = date.map(Timestamp::latest_believable);
         let mut incoming = Self {
             rows: Vec::with_capacity(page.items.len()),
             next_page_token: page.next_page_token,
@@ -110,11 +106,6 @@ impl Row {
             is_deleted,
         }
     }
-}
-
-/// The latest stamp that is believed when the server's clock shows this.
-pub(super) fn latest_stamp(date: &Timestamp) -> Timestamp {
-    date.plus(AHEAD)
 }
 
 /// Id and stamp of a row, or why it has none.

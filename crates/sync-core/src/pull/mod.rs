@@ -128,20 +128,24 @@ impl<'a> PullPhase<'a> {
         let mut tx = self.context.store.begin(TxMode::Write).await?;
         let stored = tx.cursor(kind).await?;
         let mut cursor = stored.clone().unwrap_or_default();
+        let filter_changed = stored.is_some() && cursor.filter != table.filter_text();
         let reason = if cursor.origin.as_deref().is_some_and(|own| own != origin) {
             // What is known of the first server's pages says nothing about the other one.
             cursor.pulled = false;
             Some(FullResyncReason::ServerChanged)
-        } else if cursor.pulled {
-            self.resync_reason(&cursor, table)
+        } else if filter_changed {
+            Some(FullResyncReason::FilterChanged)
         } else {
-            // A first pull is a full one.
-            None
+            self.resync_reason(&cursor)
         };
         if let Some(reason) = reason {
-            let list_decides = reason == FullResyncReason::FilterChanged
-                || self.resync.is_some_and(|request| request.clear_data);
-            resync::begin(&mut cursor, list_decides);
+            let cleared = self.resync.is_some_and(|request| request.clear_data);
+            let is_first = !cursor.pulled && reason == FullResyncReason::Manual;
+            resync::begin(&mut cursor, filter_changed || cleared);
+            if is_first {
+                // A first pull is a full one, and sweeps nothing; it only starts over.
+                cursor.resync = None;
+            }
         }
         cursor.generation = cursor.generation.max(1);
         cursor.origin = Some(origin);
@@ -159,11 +163,8 @@ impl<'a> PullPhase<'a> {
         Ok(cursor)
     }
 
-    fn resync_reason(&self, cursor: &CursorState, table: &Table) -> Option<FullResyncReason> {
+    fn resync_reason(&self, cursor: &CursorState) -> Option<FullResyncReason> {
         let under_way = cursor.resync.is_some();
-        if cursor.pulled && cursor.filter != table.filter_text() {
-            return Some(FullResyncReason::FilterChanged);
-        }
         if self.resync.is_some() {
             return Some(FullResyncReason::Manual);
         }
@@ -184,6 +185,9 @@ impl<'a> PullPhase<'a> {
             return Err(error);
         }
         resync::begin(&mut cursor, false);
+        if !cursor.pulled {
+            cursor.resync = None;
+        }
         tx.put_cursor(kind, Some(&cursor)).await?;
         tx.commit().await?;
         let reason = FullResyncReason::CursorExpired;
@@ -225,6 +229,11 @@ impl<'a> PullPhase<'a> {
             done?;
             let answer = match answer {
                 Ok(answer) => answer,
+                Err(error)
+                    if error.kind() == TransportErrorKind::Rejected && chain.drop_stale_token() =>
+                {
+                    continue;
+                }
                 Err(error) => {
                     // What came before is kept, with the token to go on from.
                     self.apply(kind, table, ready, &state, &mut applied, stats)
@@ -237,7 +246,14 @@ impl<'a> PullPhase<'a> {
             let page = self.context.observe(answer);
             let mut incoming = Incoming::parse(page, date.as_ref());
             let size = incoming.len();
-            let step = chain.advance(&incoming, self.context.config.pull_overlap)?;
+            let step = match chain.advance(&incoming, self.context.config.pull_overlap) {
+                Ok(step) => step,
+                Err(error) => {
+                    self.apply(kind, table, ready, &state, &mut applied, stats)
+                        .await?;
+                    return Err(error);
+                }
+            };
             ready_rows += size;
             stats.pulled += incoming.usable() as u64;
             incoming.page_size = size as u64;
@@ -252,7 +268,6 @@ impl<'a> PullPhase<'a> {
         let end = chain.cursor().clone();
         self.apply(kind, table, ready, &end, &mut applied, stats)
             .await?;
-        applied.report(self.context, kind);
         self.forget_old_tombstones(kind, &end).await?;
         Ok(end)
     }

@@ -1,7 +1,7 @@
 //! Rows that could not be applied are tried again whenever their kind was pulled.
 
 use super::PullPhase;
-use super::incoming::{Row, latest_stamp, read};
+use super::incoming::{Row, read};
 use crate::error::SyncError;
 use crate::id::Kind;
 use crate::quarantine::release;
@@ -27,7 +27,7 @@ impl PullPhase<'_> {
                 return Ok(());
             };
             after = Some(last.key.clone());
-            let latest = latest_stamp(&self.context.corrected_now());
+            let latest = self.context.corrected_now().latest_believable();
             let rows: Vec<Row> = entries
                 .into_iter()
                 .filter_map(|entry| {

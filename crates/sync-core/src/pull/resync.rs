@@ -11,7 +11,7 @@ use crate::quarantine;
 use crate::stats::SyncStats;
 use crate::store::{CursorState, Removal, ResyncState, TxMode};
 use crate::table::Table;
-use crate::transport::FetchRequest;
+use crate::transport::{FetchRequest, TransportErrorKind};
 use crate::version::ServerState;
 
 /// Up to so many rows may go without further ado.
@@ -22,6 +22,8 @@ const AT_A_TIME: u32 = 500;
 
 /// Puts the cursor back to zero for a full resync; rows that it sees bear the new generation.
 pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
+    // A resync that begins anew may not ask for less than the one that it replaces.
+    let list_decides = list_decides || cursor.resync.as_ref().is_some_and(|old| old.clear_data);
     *cursor = CursorState {
         origin: cursor.origin.take(),
         pulled: cursor.pulled,
@@ -115,10 +117,9 @@ impl PullPhase<'_> {
         cursor: &CursorState,
         stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
-        let request = FetchRequest::new(kind.clone(), id.clone());
-        let state = self
-            .context
-            .observe(self.context.transport.fetch(request).await?);
+        let Some(state) = self.ask(kind, id).await? else {
+            return Ok(());
+        };
         let Some(row) = row_of(id, &state) else {
             return if state.is_deleted() {
                 self.remove(kind, id, cursor).await
@@ -137,6 +138,23 @@ impl PullPhase<'_> {
         tx.commit().await?;
         self.context.tell(done.events, stats);
         Ok(())
+    }
+
+    /// Fetches one entity; `None` if this one cannot be told: its row stays, the others go on.
+    async fn ask(&self, kind: &Kind, id: &EntityId) -> Result<Option<ServerState>, SyncError> {
+        let request = FetchRequest::new(kind.clone(), id.clone());
+        match self.context.transport.fetch(request).await {
+            Ok(answer) => Ok(Some(self.context.observe_state(answer))),
+            Err(error)
+                if error.is_environment() || error.kind() == TransportErrorKind::Unauthorized =>
+            {
+                Err(error.into())
+            }
+            Err(error) => {
+                tracing::debug!(%kind, %id, %error, "not confirmed, so the row stays");
+                Ok(None)
+            }
+        }
     }
 
     /// The server has the row, although it shows no version of it.
@@ -184,12 +202,18 @@ impl PullPhase<'_> {
             }
         } else {
             tx.mark_seen(kind, cursor.generation, ids).await?;
-            let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
-            let rules = self.context.rules(self.context.table(kind)?);
-            entity.pulled(ServerState::gone(), &rules);
-            self.context
-                .save(&mut *tx, &mut entity, cursor.generation)
-                .await?;
+            let list_decides = cursor
+                .resync
+                .as_ref()
+                .is_some_and(|resync| resync.clear_data);
+            if !list_decides {
+                let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+                let rules = self.context.rules(self.context.table(kind)?);
+                entity.pulled(ServerState::gone(), &rules);
+                self.context
+                    .save(&mut *tx, &mut entity, cursor.generation)
+                    .await?;
+            }
             tx.commit().await?;
         }
         Ok(())
@@ -206,10 +230,9 @@ impl PullPhase<'_> {
         let idle = tx.idle_shadows(kind, AT_A_TIME).await?;
         drop(tx);
         for shadow in idle {
-            let request = FetchRequest::new(kind.clone(), shadow.entity_id.clone());
-            let state = self
-                .context
-                .observe(self.context.transport.fetch(request).await?);
+            let Some(state) = self.ask(kind, &shadow.entity_id).await? else {
+                continue;
+            };
             let mut tx = self.context.store.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
             entity.fetched_idle(&state, &self.context.rules(table));

@@ -128,7 +128,7 @@ impl PushPhase<'_> {
         let state = match self.context.transport.fetch(request).await {
             Ok(answer) => {
                 self.server_answered = true;
-                self.context.observe(answer)
+                self.context.observe_state(answer)
             }
             Err(error) => {
                 self.request_failed(std::slice::from_ref(key), &error, true)
@@ -220,7 +220,7 @@ impl PushPhase<'_> {
         let request = FetchRequest::new(key.0.clone(), key.1.clone());
         match self.context.transport.fetch(request).await {
             Ok(answer) => {
-                let state = self.context.observe(answer);
+                let state = self.context.observe_state(answer);
                 self.with_entity(key, |entity, _, rules| {
                     entity.fetched_idle(&state, rules);
                     Flow::Settled

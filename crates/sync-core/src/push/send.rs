@@ -53,7 +53,11 @@ impl PushPhase<'_> {
                 })
                 .collect();
             let answer = context.transport.push(PushRequest::new(ops)).await;
-            (keys, sent, answer.map(|answer| context.observe(answer)))
+            (
+                keys,
+                sent,
+                answer.map(|answer| context.observe_results(answer)),
+            )
         });
         let mut requests =
             std::pin::pin!(requests.buffer_unordered(context.config.push_concurrency.max(1)));

@@ -4,6 +4,7 @@ use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
 use crate::engine::SyncEngine;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
+use crate::json::same_field;
 use crate::outbox::{Entity, strip_for_server};
 use crate::record::{Record, TOMBSTONE_FIELDS};
 use crate::store::{RowWrite, StoreTx, TxMode};
@@ -178,7 +179,9 @@ impl RecordWriter {
                     let (kind, field) = (self.kind.clone(), field.to_owned());
                     return Err(SyncError::UnknownChangedField { kind, id, field });
                 }
-                let synced = |name: &&str| !is_system_field(name) && !local_only(name);
+                let differs = |name: &str| !same_field(row.get(name), record.get(name));
+                let synced =
+                    |name: &&str| !is_system_field(name) && !local_only(name) && differs(name);
                 changed.iter().filter(synced).collect()
             }
         };
