@@ -78,6 +78,7 @@ impl Context {
             server_date,
             epoch,
             features,
+            ..
         } = answer;
         let mut observed = self.observed();
         if let Some(features) = features {

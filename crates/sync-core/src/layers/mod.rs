@@ -4,6 +4,8 @@
 //! what the engine sees. The other way round a time-out would cut a retry short in its pause.
 
 mod retry;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod trace;
 
@@ -31,6 +33,7 @@ pub(crate) fn standard(
         env.clone(),
         policy.clone(),
         config.max_retries,
-    );
+    )
+    .with_longest_pause(config.backoff_max);
     Arc::new(TraceLayer::new(Arc::new(retried)))
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -21,6 +22,7 @@ pub struct RetryLayer {
     env: Env,
     policy: Arc<dyn RetryPolicy>,
     max_attempts: u32,
+    longest_pause: Duration,
     features: Mutex<Features>,
 }
 
@@ -38,8 +40,16 @@ impl RetryLayer {
             env,
             policy,
             max_attempts,
+            longest_pause: Duration::from_secs(120),
             features: Mutex::default(),
         }
+    }
+
+    /// Repeats only where the server asks for at most this pause. Default 2 min.
+    #[must_use]
+    pub fn with_longest_pause(mut self, longest: Duration) -> Self {
+        self.longest_pause = longest;
+        self
     }
 
     async fn attempts<T, F>(&self, call: impl Fn() -> F + Send) -> Result<Answer<T>, TransportError>
@@ -47,16 +57,19 @@ impl RetryLayer {
         F: Future<Output = Result<Answer<T>, TransportError>> + Send,
     {
         let mut attempt = 1;
+        let mut unanswered = false;
         loop {
             match call().await {
-                Err(error) if error.is_retryable() && attempt < self.max_attempts => {
+                Err(error) if self.is_worth_a_repeat(&error, attempt) => {
+                    unanswered |= error.maybe_sent();
                     let delay = self.policy.delay(attempt, self.env.next_u64());
                     let delay = error.retry_after().map_or(delay, |asked| asked.max(delay));
                     tracing::debug!(attempt, %error, ?delay, "request failed, repeating");
                     self.env.sleep(delay).await;
                     attempt += 1;
                 }
-                Ok(answer) => {
+                Ok(mut answer) => {
+                    answer.unanswered_before |= unanswered;
                     if let Some(features) = &answer.features {
                         let mut known =
                             self.features.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,9 +77,17 @@ impl RetryLayer {
                     }
                     return Ok(answer);
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.with_unanswered_before(unanswered)),
             }
         }
+    }
+
+    /// A server that asks for a longer pause than a run may take is waited for between runs.
+    fn is_worth_a_repeat(&self, error: &TransportError, attempt: u32) -> bool {
+        let asks_too_much = error
+            .retry_after()
+            .is_some_and(|asked| asked > self.longest_pause);
+        error.is_retryable() && attempt < self.max_attempts && !asks_too_much
     }
 
     fn is_repeatable(&self, request: &PushRequest) -> bool {

@@ -27,6 +27,8 @@ impl Rules<'_> {
     /// When an operation may be tried again after its `attempt`-th failure.
     pub(super) fn next_attempt(&self, attempt: u32) -> i64 {
         let delay = self.retry.delay(attempt, self.env.next_u64());
+        // A later time would be taken for one of a clock that was wrong.
+        let delay = delay.min(self.config.backoff_max);
         self.env.now().plus(delay).unix_millis()
     }
 }

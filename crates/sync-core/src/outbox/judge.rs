@@ -137,6 +137,10 @@ impl Entity {
         if self.rebase_create(&state) {
             return Flow::Again;
         }
+        if negative && self.forced_in_vain(&answered) {
+            let message = "the server refuses the record although nobody else has changed it";
+            return self.refuse(message, rules);
+        }
         let own_version = match self.head().and_then(|head| head.precondition.as_ref()) {
             Some(Precondition::IfBase { version }) => Some(version.clone()),
             _ => None,
@@ -150,6 +154,17 @@ impl Entity {
         }
         let conflict = self.describe(state, time);
         self.decide_and_apply(conflict, rules)
+    }
+
+    /// Was the head forced past a version that the server cannot check, and does the server still
+    /// show that version? Then it is not the version that it objects to.
+    fn forced_in_vain(&self, answered: &ServerState) -> bool {
+        let verdict = self.head().and_then(|head| head.verdict.as_ref());
+        verdict.is_some_and(|verdict| {
+            verdict.unreliable
+                && verdict.judged.is_some()
+                && verdict.judged.as_ref() == answered.version()
+        })
     }
 
     /// Who made the newest of what is known: the answer, or what a pull parked.

@@ -2,7 +2,7 @@
 
 use super::content::outgoing_record;
 use super::entity::{Entity, Rules};
-use super::judge::{Flow, Found};
+use super::judge::{Flow, Found, newest};
 use crate::conflict::Conflict;
 use crate::op::{Change, Fate, OpStatus, Precondition};
 use crate::transport::{Features, PushChange, PushOp};
@@ -106,6 +106,12 @@ impl Entity {
         unchecked && !features.idempotency()
     }
 
+    /// Does the head create a record that nobody is known to have?
+    pub(crate) fn creates(&self) -> bool {
+        self.head()
+            .is_some_and(|head| head.precondition == Some(Precondition::IfAbsent))
+    }
+
     fn needs_check_before_first(&self, attempt: &Attempt, features: &Features) -> bool {
         let Some(head) = self.head() else {
             return false;
@@ -160,7 +166,10 @@ impl Entity {
     fn give_up_for_now(&mut self, attempt: &mut Attempt, rules: &Rules<'_>) {
         let conflict = match attempt.last_conflict.take() {
             Some(conflict) => *conflict,
-            None => self.describe(self.parked.clone().unwrap_or(ServerState::Absent), None),
+            None => {
+                let known = newest(self.base.clone(), self.parked.clone());
+                self.describe(known.unwrap_or(ServerState::Absent), None)
+            }
         };
         let reason = "the record changed on the server at every attempt; it is tried again later";
         self.put_off(conflict, reason, false, None, rules);

@@ -177,7 +177,7 @@ impl Entity {
         let fate_is_known = head.fate != Fate::Unknown;
         let event = failed(head, message, !is_stuck);
         self.emit(event);
-        if fate_is_known && self.ops.len() > 1 {
+        if fate_is_known && rules.table.coalesce && self.ops.len() > 1 {
             // The user has edited since: that edit folds in and starts afresh.
             if let Some(next) = self.remove_op(1) {
                 let fold = self.fold(0, next.written, next.written_at, false, rules);

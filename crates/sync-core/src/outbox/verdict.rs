@@ -194,7 +194,11 @@ impl Entity {
         match outcome {
             Outcome::TakeServer => {
                 self.remove_op(0);
-                let state = newest(Some(state.clone()), self.parked.clone());
+                // A deletion without a version is newer than anything that was pulled before it.
+                let state = match state.version() {
+                    Some(_) => newest(Some(state.clone()), self.parked.clone()),
+                    None => Some(state.clone()),
+                };
                 if let Some(state) = state {
                     self.settle(&state, rules);
                 }

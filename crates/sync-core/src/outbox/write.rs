@@ -64,7 +64,11 @@ impl Entity {
             && rules.table.coalesce
             && self.ops[last].surely_not_applied()
         {
-            return self.fold(last, change, at, true, rules);
+            let fold = self.fold(last, change, at, true, rules);
+            if last > 0 {
+                self.awaken_head();
+            }
+            return fold;
         }
         // An edit behind a deletion re-creates: all its fields are the user's.
         let after_delete = newest.is_some_and(|last| self.ops[last].written.is_delete());
@@ -84,11 +88,18 @@ impl Entity {
         ));
         if self.ops.len() == 1 {
             self.reset(0);
-        } else if let Some(head) = self.head_mut() {
-            // The user acted on this entity: what was set aside takes part again.
-            awaken(head);
+        } else {
+            self.awaken_head();
         }
         Fold::Stays
+    }
+
+    /// The user acted on this entity: what was set aside takes part again.
+    fn awaken_head(&mut self) {
+        let Some(head) = self.head_mut() else { return };
+        awaken(head);
+        let op_id = head.op_id.clone();
+        self.close_conflict(&op_id);
     }
 
     /// What the entity was before this write, as the server knows it.

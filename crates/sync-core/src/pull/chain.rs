@@ -132,16 +132,13 @@ impl Chain {
                     .to_owned(),
             ));
         }
-        if self.cursor.unordered {
+        if self.cursor.unordered && is_full {
             // Behind the greatest stamp smaller ones may follow, and no token leads to them.
-            if is_full {
-                return Err(self.protocol(
-                    "a full page without a page token is not in order of stamps: order it by \
-                     (updated_at, id), or give tokens"
-                        .to_owned(),
-                ));
-            }
-            return Ok(Step::End);
+            return Err(self.protocol(
+                "a full page without a page token is not in order of stamps: order it by \
+                 (updated_at, id), or give tokens"
+                    .to_owned(),
+            ));
         }
         let reached = self.cursor.reached.clone();
         if let Some((stamp, id)) = reached {

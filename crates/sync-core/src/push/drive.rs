@@ -64,6 +64,13 @@ impl PushPhase<'_> {
                 again.push(key);
             }
         }
+        if self.end.is_some() {
+            // A fetch has ended the phase: what was marked does not leave any more.
+            for (key, _) in plan.sends {
+                self.take_back(&key, false).await?;
+            }
+            return Ok(again);
+        }
         again.extend(self.send(plan.sends).await?);
         Ok(again)
     }
@@ -136,19 +143,15 @@ impl PushPhase<'_> {
                 return Ok(false);
             }
         };
-        if state == ServerState::gone()
-            && !self.pulled.contains(&key.0)
-            && why != FetchWhy::Unchecked
-        {
-            let message =
-                "404 for a kind that was never pulled from this server: check its address";
-            self.with_entity(key, |entity, _, _| entity.protocol_error(message))
-                .await?;
-            return Ok(false);
-        }
+        let proves_nothing = state == ServerState::gone() && !self.pulled.contains(&key.0);
         let features = self.context.features();
         let flow = self
             .with_entity(key, |entity, attempt, rules| match why {
+                // That a new record is not there yet is no wonder even at a wrong address.
+                _ if proves_nothing && !(why == FetchWhy::Unchecked && entity.creates()) => entity
+                    .protocol_error(
+                        "404 for a kind that was never pulled from this server: check its address",
+                    ),
                 FetchWhy::UnknownBase => {
                     let flow = entity.fetched_base(state, rules);
                     attempt.checked = true;
@@ -159,7 +162,11 @@ impl PushPhase<'_> {
                 FetchWhy::Conflict => {
                     attempt.rounds += 1;
                     attempt.answered = true;
-                    entity.conflict(Found::answered(state, time), rules)
+                    let flow = entity.conflict(Found::answered(state.clone(), time.clone()), rules);
+                    if flow == Flow::Again {
+                        attempt.last_conflict = Some(Box::new(entity.describe(state, time)));
+                    }
+                    flow
                 }
             })
             .await?;
@@ -221,6 +228,9 @@ impl PushPhase<'_> {
         match self.context.transport.fetch(request).await {
             Ok(answer) => {
                 let state = self.context.observe_state(answer);
+                if state == ServerState::gone() && !self.pulled.contains(&key.0) {
+                    return Ok(());
+                }
                 self.with_entity(key, |entity, _, rules| {
                     entity.fetched_idle(&state, rules);
                     Flow::Settled

@@ -106,9 +106,13 @@ impl<'a> PushPhase<'a> {
             ..all
         };
         let now = self.context.env.now().unix_millis();
+        let longest = millis(self.context.config.backoff_max);
         for op in tx.ops(&deferred).await? {
             let entry = tx.conflicts(Some(&op.op_id)).await?.pop();
-            let due = op.next_attempt_at.is_none_or(|at| at <= now);
+            // A time further ahead than the longest back-off comes from a clock that was wrong.
+            let due = op
+                .next_attempt_at
+                .is_none_or(|at| at <= now || at > now.saturating_add(longest));
             let table = self.context.table(&op.kind)?;
             let can_ask = table.resolver.is_some()
                 || table.strategy != crate::conflict::ConflictStrategy::Manual;
@@ -126,14 +130,13 @@ impl<'a> PushPhase<'a> {
 
     /// The next heads in order, healthy ones or those in trouble.
     async fn claim(&mut self, in_trouble: bool, after: Option<i64>) -> Result<Vec<Op>, SyncError> {
-        let longest = self.context.config.backoff_max.as_millis();
         let query = OpQuery {
             kinds: Some(self.kinds.clone()),
             heads_only: true,
             status: Some(OpStatus::Pending),
             in_trouble: Some(in_trouble),
             due_at: Some(self.context.env.now().unix_millis()),
-            longest_delay: i64::try_from(longest).unwrap_or(i64::MAX),
+            longest_delay: millis(self.context.config.backoff_max),
             after_seq: after,
             max_seq: Some(self.watermark),
             limit: Some(self.context.config.page_size),
@@ -167,6 +170,9 @@ impl<'a> PushPhase<'a> {
     }
 
     fn stop(&mut self, end: PhaseEnd) {
+        if self.end.is_some() {
+            return;
+        }
         match &end {
             PhaseEnd::AuthRequired => self.context.events.emit(SyncEvent::AuthRequired),
             PhaseEnd::Offline { reason, .. } | PhaseEnd::Failed { reason } => {
@@ -183,6 +189,10 @@ impl<'a> PushPhase<'a> {
         }
         self.end = Some(end);
     }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn key_of(op: Op) -> Key {

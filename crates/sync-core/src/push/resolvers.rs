@@ -8,6 +8,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::{self, BoxFuture, Either};
 use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::{Key, PushPhase};
 use crate::conflict::{Conflict, ConflictResolver, Resolution};
@@ -19,7 +21,25 @@ use crate::outbox::Flow;
 struct Reply {
     key: Key,
     conflict: Conflict,
-    said: Result<Resolution, String>,
+    said: Said,
+}
+
+type Said = Result<Resolution, String>;
+
+/// A resolver at work; it stops when nobody waits for its answer any more.
+struct AbortOnDrop(JoinHandle<Said>);
+
+impl AbortOnDrop {
+    async fn outcome(mut self) -> Said {
+        let ended = |_| Err("the resolver was stopped before it answered".to_owned());
+        (&mut self.0).await.unwrap_or_else(ended)
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Questions that resolvers have not answered yet; they outlive the run that asked.
@@ -44,15 +64,29 @@ impl OpenQuestions {
 
     fn ask(&mut self, resolver: Arc<dyn ConflictResolver>, key: Key, conflict: Conflict) {
         self.ops.insert(conflict.op_id.clone());
-        self.asked.push(Box::pin(async move {
-            let answer = AssertUnwindSafe(resolver.resolve(&conflict))
-                .catch_unwind()
-                .await;
-            let said = match answer {
+        let question = conflict.clone();
+        let asking = async move {
+            let answer = AssertUnwindSafe(resolver.resolve(&question)).catch_unwind();
+            match answer.await {
                 Ok(Ok(resolution)) => Ok(resolution),
                 Ok(Err(error)) => Err(format!("the resolver failed: {error}")),
                 Err(_panic) => Err("the resolver panicked".to_owned()),
+            }
+        };
+        let mut asking = Box::pin(asking);
+        // On a task of its own it gets on between runs too, and may call the engine, which would
+        // otherwise wait for the very run that waits for it.
+        let said: BoxFuture<'static, Said> =
+            match (asking.as_mut().now_or_never(), Handle::try_current()) {
+                (Some(said), _) => Box::pin(future::ready(said)),
+                (None, Ok(runtime)) => {
+                    let task = AbortOnDrop(runtime.spawn(asking));
+                    Box::pin(task.outcome())
+                }
+                (None, Err(_no_runtime)) => asking,
             };
+        self.asked.push(Box::pin(async move {
+            let said = said.await;
             Reply {
                 key,
                 conflict,
@@ -103,6 +137,8 @@ impl PushPhase<'_> {
         let env = self.context.env.clone();
         let mut time_is_up = std::pin::pin!(env.sleep(patience));
         while self.end.is_none() && !self.questions.asked.is_empty() {
+            // An answer that came meanwhile has its turn before the clock has.
+            tokio::task::yield_now().await;
             let reply = match future::select(self.questions.asked.next(), &mut time_is_up).await {
                 Either::Left((reply, _)) => reply,
                 Either::Right(_) => return Ok(()),

@@ -7,6 +7,7 @@ use super::{Key, PushPhase, Sent};
 use crate::answer::{AnswerClass, classify, classify_error};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
+use crate::op::Fate;
 use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules};
 use crate::stats::PhaseEnd;
 use crate::store::TxMode;
@@ -53,17 +54,24 @@ impl PushPhase<'_> {
                 })
                 .collect();
             let answer = context.transport.push(PushRequest::new(ops)).await;
-            (
-                keys,
-                sent,
-                answer.map(|answer| context.observe_results(answer)),
-            )
+            let unanswered = match &answer {
+                Ok(answer) => answer.unanswered_before,
+                Err(error) => error.unanswered_before(),
+            };
+            let answer = answer.map(|answer| context.observe_results(answer));
+            (keys, sent, unanswered, answer)
         });
         let mut requests =
             std::pin::pin!(requests.buffer_unordered(context.config.push_concurrency.max(1)));
         let mut again = Vec::new();
         // Every request that left is settled, even when an earlier answer ends the phase.
-        while let Some((keys, sent, answer)) = requests.next().await {
+        while let Some((keys, sent, unanswered, answer)) = requests.next().await {
+            if unanswered {
+                // An attempt that the layers below repeated may have taken effect.
+                for key in &keys {
+                    self.attempt(key).fate_before = Fate::Unknown;
+                }
+            }
             match answer {
                 Ok(results) => {
                     self.server_answered = true;
@@ -164,6 +172,10 @@ impl PushPhase<'_> {
             return;
         }
         self.troubled.insert(key.clone());
+        self.count_trouble_in_a_row();
+    }
+
+    fn count_trouble_in_a_row(&mut self) {
         self.troubled_in_a_row += 1;
         if self.troubled_in_a_row >= TROUBLED_ENTITIES && self.end.is_none() {
             let reason = "several operations in a row got no usable answer".to_owned();
@@ -189,14 +201,36 @@ impl PushPhase<'_> {
                 _ => None,
             };
             if let Some(limit) = limit {
+                let untouched = class == AnswerClass::Refused;
                 for key in &keys {
                     self.batch_limits.insert(key.clone(), limit.max(1));
+                    if untouched {
+                        self.take_back(key, error.maybe_sent()).await?;
+                    }
+                }
+                if error.status().is_none() && !untouched {
+                    // Silence speaks of the network; an answer of the batch that it met.
+                    self.count_trouble_in_a_row();
                 }
                 return Ok(keys);
             }
         }
         self.request_failed(&keys, error, false).await?;
         Ok(Vec::new())
+    }
+
+    /// The attempt under way did not take effect: what was known before it holds again.
+    pub(super) async fn take_back(&mut self, key: &Key, was_sent: bool) -> Result<(), SyncError> {
+        self.with_entity(key, |entity, attempt, _| {
+            if was_sent {
+                entity.answered_negatively(attempt.fate_before);
+            } else {
+                entity.unmark_sent(attempt.fate_before, attempt.ever_sent_before);
+            }
+            Flow::Stop
+        })
+        .await?;
+        Ok(())
     }
 
     /// A request for these entities got no answer: they wait, or everything does.
@@ -232,7 +266,15 @@ impl PushPhase<'_> {
                 }
             })
             .await?;
-            self.note_trouble(key, class);
+            let told_nothing = reading && class == AnswerClass::Refused;
+            self.note_trouble(
+                key,
+                if told_nothing {
+                    AnswerClass::OpTrouble
+                } else {
+                    class
+                },
+            );
         }
         match class {
             AnswerClass::Environment => {
@@ -303,6 +345,7 @@ fn act(
             },
         ) => {
             let reason = format!("the server answered {status}");
+            let retry_after = retry_after.map(|wait| wait.min(rules.config.retry_after_max));
             return After::End(PhaseEnd::Offline {
                 reason,
                 retry_after,

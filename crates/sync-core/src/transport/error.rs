@@ -44,6 +44,7 @@ pub struct TransportError {
     status: Option<u16>,
     retry_after: Option<Duration>,
     maybe_sent: bool,
+    unanswered_before: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -62,6 +63,7 @@ impl TransportError {
             status: None,
             retry_after: None,
             maybe_sent,
+            unanswered_before: false,
             source: None,
         }
     }
@@ -84,6 +86,14 @@ impl TransportError {
     #[must_use]
     pub fn with_maybe_sent(mut self, maybe_sent: bool) -> Self {
         self.maybe_sent = maybe_sent;
+        self
+    }
+
+    /// The same failure, behind an attempt at the same request that left without an answer.
+    #[must_use]
+    pub fn with_unanswered_before(mut self, unanswered_before: bool) -> Self {
+        self.unanswered_before = unanswered_before;
+        self.maybe_sent |= unanswered_before;
         self
     }
 
@@ -116,6 +126,13 @@ impl TransportError {
     #[must_use]
     pub fn maybe_sent(&self) -> bool {
         self.maybe_sent
+    }
+
+    /// Did an earlier attempt at the same request leave without an answer, so that it may have
+    /// taken effect whatever this failure says?
+    #[must_use]
+    pub fn unanswered_before(&self) -> bool {
+        self.unanswered_before
     }
 
     /// Is it worth repeating this request at once, within one run? A network that is down or a

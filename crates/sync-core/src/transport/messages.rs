@@ -24,6 +24,9 @@ pub struct Answer<T> {
     pub epoch: Option<String>,
     /// What the server declared (`X-Sync-Features`); `None` = nothing in this answer.
     pub features: Option<Features>,
+    /// Did an earlier attempt at the same request leave without an answer, so that it may have
+    /// taken effect whatever this answer says?
+    pub unanswered_before: bool,
 }
 
 impl<T> Answer<T> {
@@ -35,23 +38,19 @@ impl<T> Answer<T> {
             server_date: None,
             epoch: None,
             features: None,
+            unanswered_before: false,
         }
     }
 
     /// The same circumstances around another value.
     #[must_use]
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
-        let Self {
-            value,
-            server_date,
-            epoch,
-            features,
-        } = self;
         Answer {
-            value: f(value),
-            server_date,
-            epoch,
-            features,
+            value: f(self.value),
+            server_date: self.server_date,
+            epoch: self.epoch,
+            features: self.features,
+            unanswered_before: self.unanswered_before,
         }
     }
 }

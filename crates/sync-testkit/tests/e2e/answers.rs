@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use sync_core::SyncOptions;
 use sync_testkit::{Deletion, Fault, MockServer, Route};
 
-use crate::setup::{Device, NOTES, assert_fields, converge, device, seed_note, server_with_note};
+use crate::setup::{
+    Device, NOTES, Setup, assert_fields, converge, device, seed_note, server_with_note,
+};
 
 #[tokio::test]
 async fn e2e_answers_that_are_not_the_servers_ack_nothing() {
@@ -260,4 +262,27 @@ async fn e2e_an_accepted_edit_that_is_answered_by_a_tombstone_is_gone_not_done()
     assert_ne!(report.stats.conflicts, 0);
     converge(&server, &[&here]).await;
     assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5}));
+}
+
+#[tokio::test]
+async fn e2e_a_409_for_another_reason_than_the_version_ends_as_a_refusal() {
+    let server = server_with_note().await;
+    let here = Setup::new(&server)
+        .config(|config| config.with_max_outbox_try_count(2))
+        .open()
+        .await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"title": "taken"})).await;
+    let name_taken = json!({"error": "this title is taken"});
+    server
+        .fault(Fault::json(409, name_taken))
+        .on(Route::Push)
+        .always();
+    for _ in 0..4 {
+        here.engine.sync().await.unwrap();
+        here.wait();
+    }
+    assert_eq!(here.engine.stuck_operations().await.unwrap().len(), 1);
+    assert!(server.pushes().len() <= 5, "it is not fought over for ever");
+    assert_eq!(here.live("n1").await.unwrap()["title"], "taken");
 }

@@ -128,3 +128,25 @@ async fn e2e_an_edit_made_while_a_resolver_thinks_is_part_of_the_decision() {
     let last: Record = asked.lock().unwrap().last().unwrap().clone();
     assert_eq!(last.get("energy"), Some(&json!(8)));
 }
+
+#[tokio::test]
+async fn e2e_a_resolver_that_calls_the_engine_does_not_lock_it_up() {
+    let server = server_with_note().await;
+    let engine: Arc<std::sync::OnceLock<sync_core::SyncEngine>> = Arc::default();
+    let inside = Arc::clone(&engine);
+    let resolver = resolve_fn(move |conflict: Conflict| {
+        let engine = inside.get().cloned();
+        async move {
+            if let Some(engine) = engine {
+                engine.discard(&conflict.kind, &conflict.entity_id).await?;
+            }
+            Ok(Resolution::Defer)
+        }
+    });
+    let setup = Setup::new(&server).table(|table| table.resolver(resolver));
+    let here = in_conflict(&server, setup).await;
+    assert!(engine.set(here.engine.clone()).is_ok());
+    here.sync().await;
+    converge(&server, &[&here]).await;
+    assert_eq!(here.engine.pending_count().await.unwrap(), 0);
+}

@@ -282,11 +282,11 @@ async fn e2e_a_simple_run_tells_what_it_does_in_order() {
         [
             "SyncStarted",
             "SyncStarted",
-            "PullPageProcessed",
-            "SyncProgress",
-            "PullPageProcessed",
-            "SyncProgress",
             "CacheUpdate",
+            "PullPageProcessed",
+            "SyncProgress",
+            "PullPageProcessed",
+            "SyncProgress",
             "SyncCompleted"
         ]
     );

@@ -26,7 +26,7 @@ pub(crate) struct State {
     rows: BTreeMap<String, Value>,
     changes: i64,
     hidden: BTreeSet<String>,
-    /// Rows that no fetch gets an answer for.
+    /// Rows at whose fetch the connection is lost.
     pub(crate) unfetchable: BTreeSet<String>,
     /// What pushes are answered before the server looks at them.
     pub(crate) scripted: VecDeque<PushOutcome>,
@@ -191,7 +191,7 @@ impl Transport for Server {
         state.fetched.push(id.to_owned());
         if state.unfetchable.contains(id) {
             let message = "as the test wants it";
-            return Err(TransportError::new(TransportErrorKind::Server, message));
+            return Err(TransportError::new(TransportErrorKind::Offline, message));
         }
         Ok(answer(state.shown(id)))
     }

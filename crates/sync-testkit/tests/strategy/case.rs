@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 use sync_core::store::{OpQuery, RowWrite, Store, TxMode};
+use sync_core::system_fields::is_system_field;
 use sync_core::transport::{PushOp, PushOutcome};
 use sync_core::{
     Change, ChangedFields, Column, ColumnType, ConflictStrategy, EntityId, Kind, MemoryStore,
@@ -165,7 +166,18 @@ pub(crate) async fn write(engine: &SyncEngine, world: &FakeEnv, edit: &Edit) {
         .unwrap()
         .pop();
     match row {
-        Some(_) => assert!(records.change(payload.clone(), &changed).await.unwrap()),
+        Some(_) if records.change(payload.clone(), &changed).await.unwrap() => {}
+        // Edited and put back.
+        Some(_) => {
+            let mut other = payload.clone();
+            for field in changed.iter().filter(|field| !is_system_field(field)) {
+                other
+                    .fields_mut()
+                    .insert(field.to_owned(), "something else".into());
+            }
+            assert!(records.change(other, &changed).await.unwrap());
+            assert!(records.change(payload.clone(), &changed).await.unwrap());
+        }
         None => records.insert(payload.clone()).await.unwrap(),
     }
     let mut tx = engine.store().begin(TxMode::Write).await.unwrap();
@@ -177,8 +189,10 @@ pub(crate) async fn write(engine: &SyncEngine, world: &FakeEnv, edit: &Edit) {
     } = &mut newest.written
     {
         written.clone_from(&payload);
-        if edit.changed.is_none() {
-            *changed = None;
+        match (changed.as_mut(), &edit.changed) {
+            (Some(recorded), Some(also)) => recorded.extend(also.iter().map(str::to_owned)),
+            (_, None) => *changed = None,
+            (None, Some(_)) => {}
         }
     }
     tx.update_ops(&ops).await.unwrap();
