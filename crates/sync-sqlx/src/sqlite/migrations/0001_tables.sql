@@ -20,6 +20,8 @@ CREATE TABLE sync_outbox (
     trouble_count INTEGER NOT NULL DEFAULT 0,
     next_attempt_at INTEGER,
     last_error TEXT,
+    -- the version of the app's schema that the payload was written under
+    schema_version INTEGER NOT NULL DEFAULT 1,
     CHECK ((op = 'upsert') = (payload IS NOT NULL))
 ) STRICT;
 CREATE INDEX sync_outbox_entity ON sync_outbox (kind, entity_id);
@@ -36,6 +38,7 @@ CREATE TABLE sync_shadow (
     parked_record TEXT,
     parked_stamp TEXT,
     parked_tag TEXT,
+    schema_version INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (kind, entity_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -70,6 +73,7 @@ CREATE TABLE sync_quarantine (
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
     state TEXT NOT NULL,
+    schema_version INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (kind, key)
 ) STRICT, WITHOUT ROWID;
 
