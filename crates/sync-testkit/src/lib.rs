@@ -4,7 +4,7 @@
 //! - [`MockServer`] speaks the whole protocol on a loopback port. A test seeds it, edits records
 //!   as somebody else would, takes it off the network, and looks at what it was asked.
 //! - [`Fault`]s and [`Gate`]s make its requests fail or wait, by count and route.
-//! - [`FaultyTransport`] does the same around any [`Transport`](sync_core::Transport), without a network.
+//! - [`FaultyTransport`] lays the same faults around any [`Transport`](sync_core::Transport), without a network.
 //! - [`FakeEnv`] holds time, ids and randomness still.
 //! - [`conformance`] proves an implementation of a seam, one test for each behaviour.
 //!
@@ -48,7 +48,9 @@ mod gate;
 mod server;
 
 pub use env::FakeEnv;
-pub use faulty_transport::{Call, Chances, FaultyTransport, TransportFault, TransportScript};
+pub use faulty_transport::{
+    Call, Chances, Change, FaultyTransport, TransportFault, TransportScript,
+};
 pub use gate::Gate;
 pub use server::{
     Backup, Deletion, Fault, FieldNames, MockServer, MockServerBuilder, RecordedRequest, Route,

@@ -2,7 +2,7 @@
 
 use sync_testkit::{
     Backup, FakeEnv, Fault, FaultyTransport, Gate, MockServer, MockServerBuilder, RecordedRequest,
-    ScriptedFault, TransportScript,
+    ScriptedFault, TransportFault, TransportScript,
 };
 
 const fn goes_everywhere<T: Send + Sync + 'static>() {}
@@ -19,4 +19,5 @@ fn public_types_are_send_and_sync() {
     goes_everywhere::<FakeEnv>();
     goes_everywhere::<FaultyTransport>();
     goes_everywhere::<TransportScript>();
+    goes_everywhere::<TransportFault>();
 }

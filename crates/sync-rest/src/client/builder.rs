@@ -11,6 +11,7 @@ use sync_core::{Env, Kind};
 
 use super::auth::Auth;
 use super::http::Http;
+use super::live::Channel;
 use super::request::{Requests, configuration, extra_header};
 use super::transport::RestTransport;
 use crate::route::KindRoute;
@@ -144,6 +145,7 @@ impl RestTransportBuilder {
         let batch_size = if self.batch { self.batch_size } else { 1 };
         Ok(RestTransport {
             capabilities: Capabilities::new(origin(&base)).with_max_batch(batch_size),
+            channel: Channel::default(),
             http: Http {
                 client,
                 auth: self

@@ -77,10 +77,15 @@ impl Requests {
         self.outgoing(Method::GET, path::HEALTH)
     }
 
-    pub(super) fn events(&self) -> Outgoing {
+    /// The live channel, from now on or from behind this event.
+    pub(super) fn events(&self, last_id: Option<HeaderValue>) -> Outgoing {
         let mut outgoing = self.outgoing(Method::GET, path::EVENTS);
         let stream = HeaderValue::from_static("text/event-stream");
         outgoing.headers.insert(ACCEPT, stream);
+        if let Some(id) = last_id {
+            let name = HeaderName::from_static(header::LAST_EVENT_ID);
+            outgoing.headers.insert(name, id);
+        }
         outgoing
     }
 

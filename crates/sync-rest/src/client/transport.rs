@@ -12,7 +12,7 @@ use tracing::{Instrument, debug_span};
 
 use super::builder::RestTransportBuilder;
 use super::http::Http;
-use super::live;
+use super::live::Channel;
 use super::request::Requests;
 use crate::answer;
 
@@ -36,6 +36,7 @@ pub struct RestTransport {
     pub(super) http: Http,
     pub(super) requests: Requests,
     pub(super) capabilities: Capabilities,
+    pub(super) channel: Channel,
 }
 
 impl RestTransport {
@@ -144,13 +145,17 @@ impl Transport for RestTransport {
         Ok(head.answer(()))
     }
 
+    /// Opens the live channel. Opened again, it goes on behind the last event that was read; where
+    /// events may have been missed, [`Wakeup::Everything`](sync_core::transport::Wakeup) comes first.
     async fn wakeups(&self) -> Result<WakeupStream, TransportError> {
+        let last_id = self.channel.last_id();
+        let told_id = last_id.is_some();
         let (head, response) = self
             .http
-            .stream(&self.requests.events())
+            .stream(&self.requests.events(last_id))
             .instrument(debug_span!("rest.events"))
             .await?;
-        live::wakeups(&head, response)
+        self.channel.wakeups(&head, response, told_id)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -25,6 +25,8 @@ pub mod header {
     pub const FEATURES: &str = "x-sync-features";
     /// `X-Sync-Epoch`: changes when the server was restored from a backup.
     pub const EPOCH: &str = "x-sync-epoch";
+    /// `Last-Event-ID`: the last event of the live channel that the client has seen.
+    pub const LAST_EVENT_ID: &str = "last-event-id";
 }
 
 /// Query parameters.

@@ -68,3 +68,86 @@ async fn a_channel_that_never_ends_a_line_is_given_up() {
     let mut wakeups = server.transport().wakeups().await.unwrap();
     assert_eq!(wakeups.next().await, None);
 }
+
+/// Opens the channel twice, each time until it ends; what woke up and what the second request said.
+async fn reopened(first: &str, second: &str) -> (Vec<Wakeup>, Option<String>) {
+    let texts = [first, second].map(|events| format!("{HEAD}{events}").into_bytes());
+    let server = Server::scripted(move |nth, _| Reply::Bytes(texts[nth].clone())).await;
+    let transport = server.transport();
+    let _: Vec<_> = transport.wakeups().await.unwrap().collect().await;
+    let wakeups = transport.wakeups().await.unwrap().collect().await;
+    let requests = server.received();
+    assert_eq!(requests[0].header("last-event-id"), None);
+    let told = requests[1].header("last-event-id").map(str::to_owned);
+    (wakeups, told)
+}
+
+fn change(id: &str, kind: &str) -> String {
+    format!("{id}event: change\ndata: {{\"kind\":\"{kind}\"}}\n\n")
+}
+
+#[tokio::test]
+async fn a_reopened_channel_goes_on_behind_the_last_event() {
+    let first = change("id: 6\n", "todos") + "id: 7\n\n" + &change("", "todos");
+    let second = ": hello\n\nevent: ping\n\n".to_owned() + &change("id: 8\n", "todos");
+    let (wakeups, told) = reopened(&first, &second).await;
+    assert_eq!(told.as_deref(), Some("7"));
+    assert_eq!(wakeups, [Wakeup::Kind(kind())]);
+}
+
+#[tokio::test]
+async fn a_reopened_channel_without_an_id_wakes_everything_up_first() {
+    let long = format!("id: {}\n", "7".repeat(2000));
+    for first in [
+        String::new(),
+        change("", "todos"),
+        change("id: 7\n", "todos") + &change("id:\n", "todos"),
+        change(&long, "todos"),
+    ] {
+        let (wakeups, told) = reopened(&first, &change("id: 8\n", "todos")).await;
+        assert_eq!(told, None);
+        assert_eq!(wakeups, [Wakeup::Everything, Wakeup::Kind(kind())]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_answers_the_last_id_without_ids_wakes_everything_up_once() {
+    let second = change("", "todos") + &change("", "todos");
+    let (wakeups, told) = reopened(&change("id: 7\n", "todos"), &second).await;
+    assert_eq!(told.as_deref(), Some("7"));
+    assert_eq!(wakeups, [Wakeup::Everything, Wakeup::Kind(kind())]);
+}
+
+#[tokio::test]
+async fn an_id_that_the_server_refuses_is_not_told_again() {
+    let events = format!("{HEAD}{}", change("id: 7\n", "todos"));
+    let server = Server::scripted(move |nth, _| match nth {
+        1 => Reply::empty(400),
+        _ => Reply::Bytes(events.clone().into_bytes()),
+    })
+    .await;
+    let transport = server.transport();
+    let _: Vec<_> = transport.wakeups().await.unwrap().collect().await;
+    assert!(transport.wakeups().await.is_err());
+    let wakeups: Vec<_> = transport.wakeups().await.unwrap().collect().await;
+    let told = server.received();
+    let told = told.iter().map(|request| request.header("last-event-id"));
+    assert_eq!(told.collect::<Vec<_>>(), [None, Some("7"), None]);
+    assert_eq!(wakeups, [Wakeup::Everything, Wakeup::Kind(kind())]);
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_keeps_the_last_id() {
+    let events = format!("{HEAD}{}", change("id: 7\n", "todos"));
+    let server = Server::scripted(move |nth, _| match nth {
+        1 => Reply::empty(503),
+        _ => Reply::Bytes(events.clone().into_bytes()),
+    })
+    .await;
+    let transport = server.transport();
+    let _: Vec<_> = transport.wakeups().await.unwrap().collect().await;
+    assert!(transport.wakeups().await.is_err());
+    let wakeups: Vec<_> = transport.wakeups().await.unwrap().collect().await;
+    assert_eq!(server.received()[2].header("last-event-id"), Some("7"));
+    assert_eq!(wakeups, [Wakeup::Kind(kind())]);
+}
