@@ -73,9 +73,9 @@ impl Channel {
                 channel.remember(id);
                 doubtful &= id.is_empty();
             }
-            let wakeup = wakeup(&event).map(|wakeup| match std::mem::take(&mut doubtful) {
-                true => Wakeup::Everything,
-                false => wakeup,
+            let wakeup = wakeup(&event).map(|wakeup| {
+                let gap = std::mem::take(&mut doubtful);
+                if gap { Wakeup::Everything } else { wakeup }
             });
             ready(wakeup)
         });

@@ -229,7 +229,9 @@ pub(super) fn protocol(message: &str) -> PushOutcome {
 /// Changes the answer to a request; made by [`TransportFault::page`] and
 /// [`TransportFault::results`].
 #[derive(Clone)]
-pub struct Change<Q, A>(Arc<dyn Fn(&Q, &mut A) -> bool + Send + Sync>);
+pub struct Change<Q, A>(Arc<Spoil<Q, A>>);
+
+type Spoil<Q, A> = dyn Fn(&Q, &mut A) -> bool + Send + Sync;
 
 impl<Q, A> fmt::Debug for Change<Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
