@@ -14,15 +14,15 @@ use crate::gate::{Barrier, Gate};
 pub enum Call {
     /// Every call.
     Any,
-    /// [`Transport::pull`].
+    /// [`Transport::pull`](sync_core::Transport::pull).
     Pull,
-    /// [`Transport::push`].
+    /// [`Transport::push`](sync_core::Transport::push).
     Push,
-    /// [`Transport::fetch`].
+    /// [`Transport::fetch`](sync_core::Transport::fetch).
     Fetch,
-    /// [`Transport::health`].
+    /// [`Transport::health`](sync_core::Transport::health).
     Health,
-    /// [`Transport::wakeups`].
+    /// [`Transport::wakeups`](sync_core::Transport::wakeups).
     Wakeups,
 }
 
