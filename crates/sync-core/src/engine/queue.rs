@@ -51,6 +51,47 @@ impl SyncEngine {
         self.operations(&query).await
     }
 
+    /// Which operation holds this one up: the oldest one of its entity, if that is stuck or in a
+    /// conflict that waits for a decision. `None`: nothing does, or there is no such operation.
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn blocked_by(&self, op_id: &OpId) -> Result<Option<Op>, SyncError> {
+        let mut tx = self.context().store.begin(TxMode::Read).await?;
+        let query = OpQuery {
+            op_id: Some(op_id.clone()),
+            ..OpQuery::default()
+        };
+        let Some(op) = tx.ops(&query).await?.pop() else {
+            return Ok(None);
+        };
+        let of_entity = OpQuery::of(&op.kind, std::slice::from_ref(&op.entity_id));
+        let head = tx.ops(&of_entity).await?.into_iter().next();
+        let holds_up = |head: &Op| head.op_id != *op_id && head.status != OpStatus::Pending;
+        Ok(head.filter(holds_up))
+    }
+
+    /// Lets one entity take part again whatever set it aside: it was refused too often, or its
+    /// conflict was put off. `false`: nothing was set aside.
+    ///
+    /// # Errors
+    /// [`SyncError::UnknownKind`], [`SyncError::Store`].
+    pub async fn retry(&self, kind: &Kind, id: &EntityId) -> Result<bool, SyncError> {
+        let context = self.context();
+        context.table(kind)?;
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+        let set_aside = entity
+            .head()
+            .is_some_and(|head| head.status != OpStatus::Pending || head.next_attempt_at.is_some());
+        if set_aside {
+            entity.awaken_head();
+            context.save(&mut *tx, &mut entity, 0).await?;
+            tx.commit().await?;
+        }
+        Ok(set_aside)
+    }
+
     /// Lets all stuck operations take part again; returns how many.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Entity {
     }
 
     /// The user acted on this entity: what was set aside takes part again.
-    fn awaken_head(&mut self) {
+    pub(crate) fn awaken_head(&mut self) {
         let Some(head) = self.head_mut() else { return };
         awaken(head);
         let op_id = head.op_id.clone();
@@ -213,9 +213,6 @@ impl Entity {
 
 /// Makes an operation take part again, as if it had never failed.
 pub(super) fn awaken(op: &mut Op) {
-    if op.status == OpStatus::Pending && op.try_count == 0 && op.trouble_count == 0 {
-        return;
-    }
     op.status = OpStatus::Pending;
     op.try_count = 0;
     op.trouble_count = 0;

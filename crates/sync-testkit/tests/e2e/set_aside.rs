@@ -1,0 +1,73 @@
+//! What was set aside is seen, and goes on when somebody asks for it by name.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future;
+use serde_json::json;
+use sync_core::store::OpQuery;
+use sync_core::{Resolution, resolve_fn};
+use sync_testkit::{Fault, Route};
+
+use crate::conflicts::in_conflict;
+use crate::setup::{NOTES, Setup, converge, entity, kind, server_with_note};
+
+#[tokio::test]
+async fn e2e_a_conflict_that_was_put_off_is_asked_again_by_name() {
+    let server = server_with_note().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let resolver = resolve_fn(move |_| {
+        let first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+        let answer = if first {
+            Resolution::Defer
+        } else {
+            Resolution::AcceptClient
+        };
+        future::ready(Ok(answer))
+    });
+    let here = in_conflict(
+        &server,
+        Setup::new(&server).table(|table| table.resolver(resolver)),
+    )
+    .await;
+    here.sync().await;
+    here.sync().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(here.engine.retry(&kind(), &entity("n1")).await.unwrap());
+    converge(&server, &[&here]).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert!(!here.engine.retry(&kind(), &entity("n1")).await.unwrap());
+}
+
+#[tokio::test]
+async fn e2e_an_edit_behind_a_stuck_one_says_what_holds_it_up() {
+    let server = server_with_note().await;
+    let here = Setup::new(&server)
+        .config(|config| config.with_max_outbox_try_count(1))
+        .open()
+        .await;
+    here.sync_fully().await;
+    // The first attempt gets no answer, the second is refused: whether the first took effect stays
+    // unknown, so the next edit cannot fold in.
+    here.edit("n1", json!({"title": "first"})).await;
+    server.fault(Fault::drop_before()).on(Route::Push);
+    here.sync().await;
+    here.wait();
+    here.edit("n1", json!({"mood": 9})).await;
+    server
+        .fault(Fault::status(422))
+        .on(Route::Push)
+        .only(NOTES, "n1");
+    here.sync().await;
+    let ops = here.engine.operations(&OpQuery::default()).await.unwrap();
+    let [head, tail] = &ops[..] else {
+        panic!("two operations wait: {ops:?}")
+    };
+    let blocker = here.engine.blocked_by(&tail.op_id).await.unwrap();
+    assert_eq!(blocker.map(|op| op.op_id), Some(head.op_id.clone()));
+    assert_eq!(here.engine.blocked_by(&head.op_id).await.unwrap(), None);
+    assert!(here.engine.retry(&kind(), &entity("n1")).await.unwrap());
+    assert_eq!(here.engine.blocked_by(&tail.op_id).await.unwrap(), None);
+    converge(&server, &[&here]).await;
+}
