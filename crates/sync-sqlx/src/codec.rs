@@ -115,7 +115,7 @@ pub(crate) fn from_real(ty: ColumnType, value: f64) -> Value {
 /// Text from a column.
 pub(crate) fn from_text(ty: ColumnType, text: &str) -> Result<Value, serde_json::Error> {
     match ty {
-        ColumnType::Json => serde_json::from_str(text),
+        ColumnType::Json => crate::json::read(text),
         _ => Ok(Value::from(text)),
     }
 }

@@ -22,6 +22,7 @@
 
 mod codec;
 mod error;
+mod json;
 pub mod sqlite;
 
 pub use sqlite::{SqliteStore, SqliteStoreBuilder, SqliteTx, Synchronous};

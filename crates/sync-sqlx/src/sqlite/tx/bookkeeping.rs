@@ -34,7 +34,7 @@ fn all<T: DeserializeOwned>(
 }
 
 fn parse<T: DeserializeOwned>(state: &str, what: &str) -> Result<T, StoreError> {
-    serde_json::from_str(state).map_err(|error| corrupt(what, error))
+    crate::json::read(state).map_err(|error| corrupt(what, error))
 }
 
 fn run(db: &Connection, sql: &str, parameters: impl Params, what: &str) -> Result<(), StoreError> {

@@ -108,7 +108,7 @@ fn from_word<T: DeserializeOwned>(word: &str) -> Result<T, StoreError> {
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| corrupt("an operation", error))
+    crate::json::read(text).map_err(|error| corrupt("an operation", error))
 }
 
 fn read(row: &Row<'_>) -> Result<Op, StoreError> {

@@ -48,7 +48,7 @@ fn record(table: &Table, row: &Row<'_>) -> Result<Record, StoreError> {
     let what = || format!("a row of table `{}`", table.schema.table);
     let rest = row.get_ref(table.synced.len()).context("read a row")?;
     let mut fields: Map<String, Value> = match rest.as_str_or_null() {
-        Ok(Some(text)) => serde_json::from_str(text).map_err(|error| corrupt(&what(), error))?,
+        Ok(Some(text)) => crate::json::read(text).map_err(|error| corrupt(&what(), error))?,
         Ok(None) => Map::new(),
         Err(error) => return Err(corrupt(&what(), error)),
     };

@@ -70,7 +70,7 @@ fn read_state(row: &Row<'_>, at: usize) -> Result<Option<ServerState>, StoreErro
     };
     let record = row.get::<_, Option<String>>(at + 1).context(what)?;
     let record: Option<Record> = record
-        .map(|text| serde_json::from_str(&text).map_err(|error| corrupt("a shadow", error)))
+        .map(|text| crate::json::read(&text).map_err(|error| corrupt("a shadow", error)))
         .transpose()?;
     let version = version(
         row.get(at + 2).context(what)?,
