@@ -6,10 +6,11 @@ use super::incoming::Row;
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
+use crate::op::Precondition;
 use crate::outbox::Entity;
 use crate::quarantine;
 use crate::stats::SyncStats;
-use crate::store::{CursorState, Removal, ResyncState, TxMode};
+use crate::store::{CursorState, OpQuery, Removal, ResyncState, TxMode};
 use crate::table::Table;
 use crate::transport::{FetchRequest, TransportErrorKind};
 use crate::version::ServerState;
@@ -81,6 +82,9 @@ impl PullPhase<'_> {
                         .await?;
                 }
             }
+        }
+        if !list_decides {
+            self.park_deletions(kind, table, &cursor).await?;
         }
         self.confirm_idle(kind, table, &cursor).await?;
         cursor.resync = None;
@@ -214,6 +218,42 @@ impl PullPhase<'_> {
                     .save(&mut *tx, &mut entity, cursor.generation)
                     .await?;
             }
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Rows with operations are spared; what has become of them on the server is parked.
+    async fn park_deletions(
+        &self,
+        kind: &Kind,
+        table: &Table,
+        cursor: &CursorState,
+    ) -> Result<(), SyncError> {
+        let heads = OpQuery {
+            kinds: Some(vec![kind.clone()]),
+            heads_only: true,
+            ..OpQuery::default()
+        };
+        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let heads = tx.ops(&heads).await?;
+        drop(tx);
+        for head in heads {
+            if head.precondition == Some(Precondition::IfAbsent) {
+                continue;
+            }
+            let Some(state) = self.ask(kind, &head.entity_id).await? else {
+                continue;
+            };
+            if !state.is_deleted() {
+                continue;
+            }
+            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut entity = Entity::load_one(&mut *tx, kind, &head.entity_id).await?;
+            entity.pulled(state, &self.context.rules(table));
+            self.context
+                .save(&mut *tx, &mut entity, cursor.generation)
+                .await?;
             tx.commit().await?;
         }
         Ok(())

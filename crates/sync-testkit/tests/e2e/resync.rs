@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sync_core::SyncEvent;
+use sync_core::{Store, SyncEvent, TxMode};
 use sync_testkit::{Fault, MockServer, Route};
 
-use crate::setup::{Device, NOTES, Setup, assert_fields, converge, many, seed_note};
+use crate::setup::{Device, NOTES, Setup, assert_fields, converge, entity, kind, many, seed_note};
 
 const COUNT: &str = "SELECT COUNT(*) FROM notes";
 
@@ -93,6 +93,16 @@ async fn e2e_a_full_resync_spares_rows_with_operations() {
         assert_fields(here.live("n00001").await.as_ref(), &json!({"mood": 5}));
         assert!(here.live("new").await.is_some());
         assert_eq!(here.ops().await.len(), 2);
+        let mut tx = Store::begin(&here.store, TxMode::Read).await.unwrap();
+        let shadow = tx
+            .shadows(&kind(), &[entity("n00001")])
+            .await
+            .unwrap()
+            .pop();
+        drop(tx);
+        let parked = shadow.unwrap().parked;
+        let knows = parked.is_some_and(|state| state.is_deleted());
+        assert_eq!(knows, !clear_data, "a confirmed deletion is parked");
         refusal.remove();
         converge(&server, &[&here]).await;
         assert_fields(server.get(NOTES, "n00001").as_ref(), &json!({"mood": 5}));
