@@ -19,6 +19,7 @@ mod pulling;
 mod resolvers;
 mod resync;
 mod runs;
+mod second_reading;
 mod set_aside;
 mod setup;
 mod stamps;
