@@ -5,7 +5,7 @@ use sync_core::store::OpQuery;
 use sync_core::{ConflictStrategy, SyncOptions};
 use sync_testkit::{Deletion, Fault, MockServer, Route};
 
-use crate::setup::{NOTES, Setup, assert_fields, converge, many, server_with_note};
+use crate::setup::{NOTES, Setup, assert_fields, converge, many, seed_note};
 
 #[tokio::test]
 async fn e2e_a_deletion_without_a_version_beats_what_was_parked_before_it() {
@@ -44,7 +44,12 @@ async fn e2e_a_deletion_without_a_version_beats_what_was_parked_before_it() {
 
 #[tokio::test]
 async fn e2e_a_batch_refused_as_a_whole_leaves_its_operations_open_to_the_next_edit() {
-    let server = server_with_note().await;
+    let server = MockServer::builder()
+        .features(&["if-absent"])
+        .start()
+        .await
+        .unwrap();
+    seed_note(&server);
     let here = Setup::new(&server)
         .rest(|rest| rest.batch(true))
         .open()
