@@ -10,7 +10,6 @@ use super::turn::Turns;
 use super::{Shared, SyncEngine};
 use crate::backoff::{FullJitter, RetryPolicy};
 use crate::config::SyncConfig;
-use crate::conflict::ConflictStrategy;
 use crate::context::{Context, Observed};
 use crate::entity::SyncEntity;
 use crate::env::Env;
@@ -153,7 +152,7 @@ fn checked(
             }
         };
         let kind = schema.kind.clone();
-        problems.extend(problems_of(&schema, &own, config.conflict_strategy));
+        problems.extend(problems_of(&schema, &own));
         let table = Table::new(schema, own, config.conflict_strategy, config.page_size);
         if tables.insert(kind.clone(), table).is_some() {
             problems.push(format!(
@@ -171,11 +170,7 @@ fn checked(
     }
 }
 
-fn problems_of(
-    schema: &TableSchema,
-    own: &TableConfig,
-    _strategy: ConflictStrategy,
-) -> Vec<String> {
+fn problems_of(schema: &TableSchema, own: &TableConfig) -> Vec<String> {
     let kind = &schema.kind;
     let mut problems = Vec::new();
     if schema.id().is_none() {

@@ -96,7 +96,7 @@ impl Entity {
         };
         // Rule 0, of the operation as sent: our own write, answered late or twice.
         if negative && has_landed(head.outgoing(), head.outgoing_changed(), &answered) {
-            return self.ack(Some(answered), true, rules);
+            return self.ack(Some(answered), rules);
         }
         let carried = self.carried();
         let (state, time) = self.newest_known(&answered, time);
@@ -118,7 +118,7 @@ impl Entity {
         let landed = has_landed(&head.written, head.changed(), &state)
             || has_landed(head.outgoing(), head.outgoing_changed(), &state);
         if landed {
-            return self.ack(Some(state), true, rules);
+            return self.ack(Some(state), rules);
         }
         if negative
             && self.recreates()

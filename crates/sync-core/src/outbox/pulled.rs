@@ -19,7 +19,7 @@ impl Entity {
             _ => true,
         };
         if is_news && self.head_landed_as(&state) {
-            return self.ack(Some(state), true, rules);
+            return self.ack(Some(state), rules);
         }
         let beats_parked = self.parked.as_ref().is_none_or(|parked| {
             state.is_newer_than(parked)
@@ -128,7 +128,7 @@ impl Entity {
         }
         let deletes = self.head().is_some_and(|head| head.written.is_delete());
         if deletes && state.live().is_none() {
-            return self.ack(Some(state), true, rules);
+            return self.ack(Some(state), rules);
         }
         if state.version().is_some() {
             self.drop_older_parked(&state);

@@ -20,19 +20,13 @@ impl Entity {
                 self.conflict(Found::answered(state, None), rules)
             }
             // Some servers answer a deletion with the record that they deleted.
-            Some(state) if deletes && !state.is_deleted() => self.ack(None, false, rules),
-            state => self.ack(state, false, rules),
+            Some(state) if deletes && !state.is_deleted() => self.ack(None, rules),
+            state => self.ack(state, rules),
         }
     }
 
     /// The head took effect: it goes, and what it leaves is brought in order.
-    /// `landed`: recognised in the server's state rather than answered.
-    pub(super) fn ack(
-        &mut self,
-        state: Option<ServerState>,
-        landed: bool,
-        rules: &Rules<'_>,
-    ) -> Flow {
+    pub(super) fn ack(&mut self, state: Option<ServerState>, rules: &Rules<'_>) -> Flow {
         let Some(op) = self.remove_op(0) else {
             return Flow::Settled;
         };
@@ -42,7 +36,6 @@ impl Entity {
             entity_id: self.id.clone(),
             is_delete: op.outgoing().is_delete(),
         });
-        tracing::trace!(landed, "operation took effect");
         match state {
             None => self.ack_without_record(&op, rules),
             Some(state) if self.ops.is_empty() => self.ack_last(state, rules),
@@ -153,7 +146,7 @@ impl Entity {
             return Flow::Settled;
         };
         if head.outgoing().is_delete() {
-            self.ack(Some(state), true, rules)
+            self.ack(Some(state), rules)
         } else {
             self.conflict(Found::answered(state, None), rules)
         }
