@@ -112,6 +112,7 @@ with! {
     request_timeout: Duration => with_request_timeout,
     auto_interval: Duration => with_auto_interval,
     push_debounce: Duration => with_push_debounce,
+    event_capacity: usize => with_event_capacity,
 }
 
 impl SyncConfig {

@@ -46,6 +46,7 @@ mod env;
 mod faulty_transport;
 mod gate;
 mod server;
+pub mod sim;
 
 pub use env::FakeEnv;
 pub use faulty_transport::{

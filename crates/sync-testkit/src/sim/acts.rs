@@ -1,0 +1,379 @@
+//! What users and other apps do in a world.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use sync_core::SyncError;
+use sync_core::json::JsonMap;
+
+use super::check::{Violation, wrote_both};
+use super::client::{ENDLESS, What};
+use super::schedule::{Act, ServerAct};
+use super::server::{Key, OFFENSIVE};
+use super::tables::SimTable;
+use super::world::World;
+
+/// What a user wants to write: `None` = delete.
+struct Intent<'a> {
+    table: &'a SimTable,
+    key: Key,
+    edit: Option<JsonMap>,
+}
+
+type Writing = BoxFuture<'static, Result<(), SyncError>>;
+
+impl<'a> World<'a> {
+    pub(crate) fn act(&mut self, client: usize, act: Act) {
+        if !self.clients[client].tasks.is_empty() {
+            self.lock().counters.count("write during a run");
+        }
+        match act {
+            Act::Discard { table, row } => {
+                if let Some((_, key)) = self.place(table, row)
+                    && !self.clients[client].seen.ops_of(&key).is_empty()
+                {
+                    self.ledger.loosen(&key);
+                    self.clients[client].begin(What::Discard(key), None, 0);
+                }
+            }
+            Act::Resolve { decision } => {
+                self.loosen_conflicts(client);
+                self.clients[client].begin_resolve(decision);
+            }
+            Act::Retry => self.retry(client),
+            _ => {
+                let Some(intent) = self.intent(client, act) else {
+                    return;
+                };
+                self.write(client, &intent);
+            }
+        }
+    }
+
+    /// A table and one of its rows.
+    fn place(&self, table: u8, row: u8) -> Option<(&'a SimTable, Key)> {
+        let tables = self.tables;
+        let table = tables.get(usize::from(table) % tables.len().max(1))?;
+        let mut keys = self.keys.iter().filter(|key| key.0 == *table.kind());
+        let row = usize::from(row % self.setup.rows.max(1));
+        Some((table, keys.nth(row)?.clone()))
+    }
+
+    /// Who decides a conflict by hand may give something up.
+    fn loosen_conflicts(&mut self, client: usize) {
+        let keys: Vec<Key> = self.clients[client].seen.ops.keys().cloned().collect();
+        for key in keys {
+            self.ledger.loosen(&key);
+        }
+    }
+
+    fn intent(&mut self, client: usize, act: Act) -> Option<Intent<'a>> {
+        let name = self.clients[client].name();
+        let (table, row) = match act {
+            Act::Write { table, row, .. }
+            | Act::Clear { table, row, .. }
+            | Act::Offend { table, row }
+            | Act::Delete { table, row } => (table, row),
+            Act::Discard { .. } | Act::Resolve { .. } | Act::Retry => return None,
+        };
+        let (table, key) = self.place(table, row)?;
+        let present = self.row(client, &key);
+        let edit = match act {
+            Act::Delete { .. } => {
+                present?;
+                None
+            }
+            Act::Clear { field, .. } => {
+                let column = table.field_at(field)?;
+                let nullable = table.schema.by_field(&column.0)?.nullable;
+                let is_plain = column.1 == super::tables::FieldKind::Unique;
+                let value = present?.get(&column.0).cloned().unwrap_or(Value::Null);
+                if !nullable || !is_plain || value.is_null() {
+                    return None;
+                }
+                Some(JsonMap::from_iter([(column.0.clone(), Value::Null)]))
+            }
+            Act::Offend { .. } => {
+                let is_text = |column: &&(String, _, _)| column.2 == sync_core::ColumnType::Text;
+                let column = table.fields.iter().find(is_text)?;
+                present?;
+                self.offended.insert((self.clients[client].number, key.clone()));
+                let number = self.values.next_number();
+                let text = json!(format!("{OFFENSIVE} {number}"));
+                Some(JsonMap::from_iter([(column.0.clone(), text)]))
+            }
+            Act::Write {
+                fields, removes, ..
+            } => {
+                let was_here = self.clients[client].seen.rows.contains_key(&key);
+                self.lock().counters.count(match (&present, fields.count_ones()) {
+                    (None, _) if was_here => "re-create",
+                    (None, _) => "insert",
+                    (Some(_), 0 | 1) => "edit one field",
+                    (Some(_), _) => "edit several fields",
+                });
+                Some(self.edit_of(name, table, present.as_ref(), fields, removes))
+            }
+            Act::Discard { .. } | Act::Resolve { .. } | Act::Retry => return None,
+        };
+        Some(Intent { table, key, edit })
+    }
+
+    /// New values for some fields; for those too that a new row cannot do without.
+    fn edit_of(
+        &mut self,
+        writer: char,
+        table: &SimTable,
+        present: Option<&JsonMap>,
+        fields: u16,
+        removes: bool,
+    ) -> JsonMap {
+        let mut edit = JsonMap::new();
+        for (place, column) in table.fields.iter().enumerate() {
+            let nullable = table
+                .schema
+                .by_field(&column.0)
+                .is_none_or(|column| column.nullable);
+            let is_meant = (0..16).any(|bit| {
+                let wrapped = bit % table.fields.len().max(1);
+                (fields >> bit) & 1 == 1 && wrapped == place
+            });
+            let is_needed = present.is_none() && (!nullable || place == 0);
+            if is_meant || is_needed {
+                let before = present.and_then(|row| row.get(&column.0));
+                let value = self.values.edited(writer, column, before, removes);
+                edit.insert(column.0.clone(), value);
+            }
+        }
+        edit
+    }
+
+    fn writing(&self, client: usize, intent: &Intent<'_>) -> Result<Writing, SyncError> {
+        let one = &self.clients[client];
+        match &intent.edit {
+            Some(edit) => one.write(intent.table, &intent.key, edit),
+            None => one.delete(&intent.key),
+        }
+    }
+
+    /// A write to its end; whatever is under way goes on if it is in the way.
+    fn write(&mut self, client: usize, intent: &Intent<'a>) {
+        self.write_until(client, intent, ENDLESS);
+    }
+
+    /// A write that gets so far; returns whether it came to its end.
+    fn write_until(&mut self, client: usize, intent: &Intent<'a>, awaits: u32) {
+        let mut writing = match self.writing(client, intent) {
+            Ok(writing) => writing,
+            Err(error) => return self.fail(Violation::new("I1", error.to_string())),
+        };
+        let before = self.clients[client].seen.clone();
+        for _ in 0..awaits {
+            let ended = (&mut writing).now_or_never();
+            if self.clients[client].store.commits() > self.clients[client].seen.commits {
+                let row = before_row(&self.clients[client].seen, &intent.key);
+                self.observe(client, Some(&intent.key), &[]);
+                let now = &self.clients[client].seen;
+                let edit = intent.edit.as_ref();
+                let both = wrote_both(&before, now, &intent.key, edit, Some(true));
+                self.note_written(client, intent, row.as_ref(), both);
+                // What it does after its commit is of no interest to anybody.
+                return;
+            }
+            if let Some(result) = ended {
+                // Nothing to do is no failure: a pull was faster.
+                if let Err(error) = result
+                    && !is_overtaken(&error)
+                {
+                    self.fail(Violation::new("I1", format!("a write failed: {error}")));
+                }
+                return;
+            }
+            self.poll(client);
+        }
+        if awaits == ENDLESS {
+            let violation = Violation::new("I10", "a write does not end");
+            self.fail(violation.of(&intent.key.1));
+        }
+    }
+
+    fn note_written(
+        &mut self,
+        client: usize,
+        intent: &Intent<'_>,
+        row: Option<&JsonMap>,
+        both: Result<bool, Violation>,
+    ) {
+        if let Err(violation) = both {
+            let name = self.clients[client].name();
+            return self.fail(violation.of(name));
+        }
+        let writer = Some(self.clients[client].number);
+        match (&intent.edit, row) {
+            (Some(edit), row) => {
+                self.ledger
+                    .wrote(intent.table, &intent.key, writer, row, edit);
+            }
+            (None, Some(row)) => self.ledger.deleted(intent.table, &intent.key, writer, row),
+            (None, None) => {}
+        }
+    }
+
+    pub(crate) fn die_writing(&mut self, client: usize, act: Act, awaits: u8) {
+        if let Some(intent) = self.intent(client, act) {
+            self.write_until(client, &intent, u32::from(awaits));
+        }
+        self.crash(client);
+    }
+
+    pub(crate) fn retry(&mut self, client: usize) {
+        let Ok(engine) = self.clients[client].engine().cloned() else {
+            return;
+        };
+        let mut retrying: BoxFuture<'static, _> =
+            Box::pin(async move { engine.retry_stuck_operations().await });
+        for _ in 0..ENDLESS {
+            if (&mut retrying).now_or_never().is_some() {
+                break;
+            }
+            self.poll(client);
+        }
+        self.observe(client, None, &[]);
+    }
+
+    // -- the server ----------------------------------------------------------------------------
+
+    pub(crate) fn server_act(&mut self, act: ServerAct) {
+        match act {
+            ServerAct::Write {
+                table,
+                row,
+                field,
+                commits_late,
+            } => self.server_write(table, row, 1 << (field % 16), commits_late),
+            ServerAct::Delete { table, row } => {
+                let Some((table, key)) = self.place(table, row) else {
+                    return;
+                };
+                let content = self.lock().server.content(&key);
+                if let Some(content) = content {
+                    self.ledger.deleted(table, &key, None, &content);
+                    self.lock().server.write(&key, None, false);
+                }
+            }
+            ServerAct::Spoil { table, row } => self.spoil(table, row),
+            ServerAct::ExpireCursors => {
+                let kinds: Vec<_> = self.tables.iter().map(|table| table.kind().clone()).collect();
+                let clients = self.setup.clients;
+                self.lock().server.expire_cursors(clients, &kinds);
+            }
+            ServerAct::Backup => self.lock().server.back_up(),
+            ServerAct::Restore => {
+                let restored = self.lock().server.restore();
+                if restored {
+                    let taken_back = self.lock().server.taken_back.clone();
+                    for key in taken_back {
+                        self.ledger.loosen(&key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn server_write(&mut self, table: u8, row: u8, fields: u16, commits_late: bool) {
+        let Some((table, key)) = self.place(table, row) else {
+            return;
+        };
+        let before = self.lock().server.content(&key);
+        let edit = self.edit_of('S', table, before.as_ref(), fields, false);
+        self.ledger.wrote(table, &key, None, before.as_ref(), &edit);
+        let mut content = before.unwrap_or_default();
+        content.extend(edit);
+        if self.setup.habits.trims {
+            super::server::trim(&mut content);
+        }
+        self.lock().server.write(&key, Some(content), commits_late);
+    }
+
+    /// Puts a text where the clients' tables hold a number.
+    fn spoil(&mut self, table: u8, row: u8) {
+        let Some((table, key)) = self.place(table, row) else {
+            return;
+        };
+        let is_number = |column: &&(String, _, _)| column.2 == sync_core::ColumnType::Integer;
+        let Some(column) = table.fields.iter().find(is_number) else {
+            return;
+        };
+        let Some(mut content) = self.lock().server.content(&key) else {
+            return;
+        };
+        let number = self.values.next_number();
+        let edit = JsonMap::from_iter([(column.0.clone(), json!(format!("spoiled {number}")))]);
+        self.ledger.wrote(table, &key, None, Some(&content), &edit);
+        content.extend(edit);
+        self.spoiled.insert(key.clone());
+        self.lock().server.write(&key, Some(content), false);
+    }
+
+    /// Puts numbers back where they belong.
+    pub(crate) fn mend(&mut self) {
+        for key in std::mem::take(&mut self.spoiled) {
+            let Some(table) = self.table_of(&key) else {
+                continue;
+            };
+            let is_number = |column: &&(String, _, _)| column.2 == sync_core::ColumnType::Integer;
+            let Some(mut content) = self.lock().server.content(&key) else {
+                continue;
+            };
+            for column in table.fields.iter().filter(is_number) {
+                if content.get(&column.0).is_some_and(Value::is_string) {
+                    let value = self.values.edited('S', column, None, false);
+                    let edit = JsonMap::from_iter([(column.0.clone(), value)]);
+                    self.ledger.wrote(table, &key, None, Some(&content), &edit);
+                    content.extend(edit);
+                }
+            }
+            self.lock().server.write(&key, Some(content), false);
+        }
+    }
+
+    /// The user takes back what the server does not want.
+    pub(crate) fn apologise(&mut self) {
+        for (number, key) in std::mem::take(&mut self.offended) {
+            let client = usize::from(number);
+            let Some(table) = self.table_of(&key) else {
+                continue;
+            };
+            let Some(row) = self.row(client, &key) else {
+                continue;
+            };
+            let offends = |name: &String| {
+                row.get(name)
+                    .and_then(Value::as_str)
+                    .is_some_and(|text| text.starts_with(OFFENSIVE))
+            };
+            let name = self.clients[client].name();
+            let mut edit = JsonMap::new();
+            for column in table.fields.iter().filter(|column| offends(&column.0)) {
+                let value = self.values.edited(name, column, None, false);
+                edit.insert(column.0.clone(), value);
+            }
+            if !edit.is_empty() {
+                let edit = Some(edit);
+                self.write(client, &Intent { table, key, edit });
+            }
+        }
+    }
+}
+
+fn before_row(seen: &super::seen::Seen, key: &Key) -> Option<JsonMap> {
+    seen.live(key).cloned()
+}
+
+/// The row is no more what the user saw when the write began.
+fn is_overtaken(error: &SyncError) -> bool {
+    matches!(
+        error,
+        SyncError::NotFound { .. } | SyncError::AlreadyExists { .. }
+    )
+}

@@ -1,0 +1,71 @@
+//! What must hold when nothing moves any more (I2, I5, I7, I8).
+
+use super::Violation;
+use super::ledger::Ledger;
+use super::lost;
+use crate::sim::client::Client;
+use crate::sim::schedule::{Setup, Strategy};
+use crate::sim::seen::same_content;
+use crate::sim::server::{Key, Revival, SimServer};
+use crate::sim::tables::SimTable;
+
+/// I7: every database says what the server says, of everything but these.
+pub(crate) fn agree<'a>(
+    clients: &[Client],
+    keys: impl Iterator<Item = &'a Key>,
+    server: &SimServer,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for key in keys {
+        if server.taken_back.contains(key) {
+            continue;
+        }
+        let stored = server.record(key).and_then(|stored| stored.content.as_ref());
+        for client in clients {
+            let row = client.seen.live(key);
+            let same = match (row, stored) {
+                (Some(row), Some(stored)) => same_content(row, stored),
+                (None, None) => true,
+                _ => false,
+            };
+            if !same && !client.seen.quarantined.contains(key) {
+                let text = format!("the row is {row:?}, the server has {stored:?}");
+                let whom = format!("{} {}", client.name(), key.1);
+                found.push(Violation::new("I7", text).of(whom));
+            }
+        }
+    }
+    found
+}
+
+/// What users wrote is what there is, as far as the strategy and the server's habits promise it.
+pub(crate) fn all_is_well(
+    tables: &[SimTable],
+    setup: &Setup,
+    always_auto_preserve: &dyn Fn(&SimTable) -> bool,
+    ledger: &Ledger,
+    server: &SimServer,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (key, record) in &ledger.records {
+        let Some(table) = tables.iter().find(|table| *table.kind() == key.0) else {
+            continue;
+        };
+        if server.taken_back.contains(key) || setup.habits.revival != Revival::Done {
+            continue;
+        }
+        let end = server.record(key).and_then(|stored| stored.content.as_ref());
+        let manual = setup.strategy == Strategy::Manual;
+        if !manual {
+            found.extend(lost::only_writer(record, end).map(|violation| violation.of(&key.1)));
+        }
+        if !setup.habits.are_exact() || !always_auto_preserve(table) || record.is_loose {
+            continue;
+        }
+        let lost = lost::field_by_field(table, key, ledger, end);
+        found.extend(lost.into_iter().map(|violation| violation.of(&key.1)));
+        let history = server.history.get(key).map_or(&[][..], Vec::as_slice);
+        found.extend(lost::nothing_twice(table, history).map(|violation| violation.of(&key.1)));
+    }
+    found
+}

@@ -1,0 +1,312 @@
+//! One client: a database that survives crashes, an engine that does not, and what it has under
+//! way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use sync_core::event::EventStream;
+use sync_core::json::JsonMap;
+use sync_core::{
+    ChangedFields, Conflict, OpId, Record, Resolution, SoftDelete, SyncConfig,
+    SyncEngine, SyncError, SyncEvent, SyncReport, TableConfig, resolve_fn,
+};
+
+use super::link::{Own, SimLink, World, lock};
+use super::pause::PausingStore;
+use super::schedule::{Asked, Decision, Setup, Strategy};
+use super::seen::Seen;
+use super::server::Key;
+use super::tables::SimTable;
+use crate::FakeEnv;
+
+/// No engine waits so often for anything.
+pub(crate) const ENDLESS: u32 = 20_000;
+
+/// Something that a client has under way.
+pub(crate) struct Task {
+    pub(crate) what: What,
+    pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
+    /// Operations that waited when it was asked for, with the time of their newest edit.
+    pub(crate) waited: BTreeMap<OpId, sync_core::Timestamp>,
+    /// How far the server's history had come when the run began.
+    pub(crate) server_was_at: u64,
+}
+
+/// What a task is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    /// A call of `sync` or `full_resync`.
+    Run,
+    /// Giving an entity's operations up.
+    Discard(Key),
+    /// Deciding a conflict.
+    Resolve,
+}
+
+/// One client.
+pub(crate) struct Client {
+    pub(crate) number: u8,
+    pub(crate) store: PausingStore,
+    pub(crate) link: SimLink,
+    pub(crate) env: FakeEnv,
+    pub(crate) engine: Option<SyncEngine>,
+    events: Option<EventStream>,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) strategy: Strategy,
+    pub(crate) seen: Seen,
+}
+
+impl Client {
+    pub(crate) fn new(number: u8, setup: &Setup, world: &World) -> Self {
+        let env = FakeEnv::new(setup.seed ^ (u64::from(number) << 32));
+        env.auto_advance(Duration::MAX);
+        if setup.clocks_differ {
+            // One is behind, one ahead, by less than a day and by more.
+            let seconds = [-40, 7, 90_000, -100_000, 3][usize::from(number) % 5];
+            shift(&env, seconds);
+        }
+        let link = SimLink {
+            client: number,
+            max_batch: u32::from(setup.max_batch),
+            world: world.clone(),
+            own: Arc::new(Mutex::new(Own::default())),
+        };
+        Self {
+            number,
+            store: PausingStore::default(),
+            link,
+            env,
+            engine: None,
+            events: None,
+            tasks: Vec::new(),
+            strategy: setup.strategy,
+            seen: Seen::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> char {
+        char::from(b'A' + self.number)
+    }
+
+    /// Starts the process.
+    pub(crate) fn start(&mut self, tables: &[SimTable], setup: &Setup) -> Result<(), String> {
+        let config = SyncConfig::default()
+            .with_page_size(u32::from(setup.page_size))
+            .with_push_concurrency(usize::from(setup.push_concurrency))
+            .with_event_capacity(4096);
+        let mut builder = SyncEngine::builder(self.store.clone(), self.link.clone())
+            .config(config)
+            .env(self.env.env())
+            .bare_transport();
+        for table in tables {
+            let config = self.config_of(table, setup);
+            builder = builder.schema(table.schema.clone(), config);
+        }
+        let engine = complete(builder.build()).ok_or("the engine is never built")?;
+        let engine = engine.map_err(|error| format!("the engine cannot be built: {error}"))?;
+        self.events = Some(engine.events());
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    fn config_of(&self, table: &SimTable, setup: &Setup) -> TableConfig {
+        if !table.is_built_in {
+            return table.config.clone();
+        }
+        let soft_delete = if setup.keeps_deleted {
+            SoftDelete::Keep
+        } else {
+            SoftDelete::Purge
+        };
+        let config = table
+            .config
+            .clone()
+            .strategy(self.strategy.to_core())
+            .soft_delete(soft_delete)
+            .coalesce(setup.coalesce);
+        if self.strategy == Strategy::Manual {
+            config.resolver(resolve_fn(|conflict| async move { Ok(decide(&conflict)) }))
+        } else {
+            config
+        }
+    }
+
+    /// The process dies; what is committed stays.
+    pub(crate) fn die(&mut self) {
+        self.tasks.clear();
+        self.events = None;
+        self.engine = None;
+        lock(&self.link.own).fates.clear();
+    }
+
+    pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {
+        let mut found = Vec::new();
+        let Some(events) = &mut self.events else {
+            return found;
+        };
+        while let Some(Some(event)) = events.next().now_or_never() {
+            found.push(event);
+        }
+        found
+    }
+
+    // -- what users do -------------------------------------------------------------------------
+
+    /// Changes these fields of a row, or inserts it.
+    pub(crate) fn write(
+        &self,
+        table: &SimTable,
+        key: &Key,
+        fields: &JsonMap,
+    ) -> Result<BoxFuture<'static, Result<(), SyncError>>, SyncError> {
+        let records = self.engine()?.records(table.kind().as_str())?;
+        let changed: ChangedFields = fields.keys().cloned().collect();
+        let present = self.seen.live(key).cloned();
+        let exists = present.is_some();
+        let mut row = present.unwrap_or_default();
+        row.insert("id".to_owned(), key.1.as_str().into());
+        row.extend(fields.clone());
+        let record = Record::new(row);
+        Ok(Box::pin(async move {
+            if exists {
+                records.change(record, &changed).await.map(|_| ())
+            } else {
+                records.insert(record).await
+            }
+        }))
+    }
+
+    pub(crate) fn delete(
+        &self,
+        key: &Key,
+    ) -> Result<BoxFuture<'static, Result<(), SyncError>>, SyncError> {
+        let records = self.engine()?.records(key.0.as_str())?;
+        let id = key.1.clone();
+        Ok(Box::pin(async move { records.delete(&id).await.map(|_| ()) }))
+    }
+
+    pub(crate) fn engine(&self) -> Result<&SyncEngine, SyncError> {
+        self.engine.as_ref().ok_or(SyncError::ShutDown)
+    }
+
+    /// Begins something that may take its time; nothing moves yet.
+    pub(crate) fn begin(&mut self, what: What, asked: Option<Asked>, server_is_at: u64) {
+        let Some(engine) = self.engine.clone() else {
+            return;
+        };
+        let waited = self.seen.all_ops();
+        let waited = waited
+            .map(|op| (op.op_id.clone(), op.written_at.clone()))
+            .collect();
+        let future: BoxFuture<'static, _> = match (&what, asked) {
+            (What::Discard(key), _) => {
+                let (kind, id) = key.clone();
+                Box::pin(async move { engine.discard(&kind, &id).await.map(|_| None) })
+            }
+            (_, Some(Asked::Resync { clear_data })) => {
+                Box::pin(async move { engine.full_resync(clear_data).await.map(Some) })
+            }
+            (_, _) => Box::pin(async move { engine.sync().await.map(Some) }),
+        };
+        self.tasks.push(Task {
+            what,
+            future,
+            waited,
+            server_was_at: server_is_at,
+        });
+    }
+
+    /// Begins to decide the oldest open conflict.
+    pub(crate) fn begin_resolve(&mut self, decision: Decision) {
+        let Some(engine) = self.engine.clone() else {
+            return;
+        };
+        let future = Box::pin(async move {
+            let Some(entry) = engine.open_conflicts().await?.into_iter().next() else {
+                return Ok(None);
+            };
+            let local = engine
+                .operations(&sync_core::store::OpQuery {
+                    op_id: Some(entry.op_id.clone()),
+                    ..Default::default()
+                })
+                .await?;
+            let merged = local
+                .first()
+                .and_then(|op| op.written.payload().cloned())
+                .or_else(|| entry.server.live().cloned());
+            let resolution = match (decision, merged) {
+                (Decision::Server, _) => Resolution::AcceptServer,
+                (Decision::Merged, Some(record)) => Resolution::AcceptMerged(record),
+                _ => Resolution::AcceptClient,
+            };
+            engine
+                .resolve_conflict(&entry.op_id, resolution)
+                .await
+                .map(|_| None)
+        });
+        self.tasks.push(Task {
+            what: What::Resolve,
+            future,
+            waited: BTreeMap::new(),
+            server_was_at: 0,
+        });
+    }
+
+    /// Polls everything that is under way once; returns what ended.
+    pub(crate) fn poll(&mut self) -> Vec<(Task, Result<Option<SyncReport>, SyncError>)> {
+        let mut ended = Vec::new();
+        let mut place = 0;
+        while let Some(task) = self.tasks.get_mut(place) {
+            match (&mut task.future).now_or_never() {
+                Some(result) => ended.push((self.tasks.remove(place), result)),
+                None => place += 1,
+            }
+        }
+        ended
+    }
+
+    /// What this client has as the server has it may be left out of a list.
+    pub(crate) fn note_known(&self) {
+        let settled = self.seen.versions.iter().filter_map(|(key, version)| {
+            let version = version.as_ref()?;
+            self.seen.is_settled(key).then(|| (key.clone(), version.stamp.clone()))
+        });
+        let known: BTreeSet<_> = settled.collect();
+        lock(&self.link.own).known = known;
+    }
+}
+
+/// Sets a wall clock by so many seconds.
+pub(crate) fn shift(env: &FakeEnv, seconds: i64) {
+    let nanos = env.env().now().unix_nanos() + i128::from(seconds) * 1_000_000_000;
+    env.set_wall(&sync_core::Timestamp::from_unix_nanos(nanos));
+}
+
+/// Polls a future that only waits for a store until it is complete.
+fn complete<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    (0..ENDLESS).find_map(|_| poll_once(future.as_mut()))
+}
+
+pub(crate) fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
+    future.now_or_never()
+}
+
+/// Now this, now that, but the same for the same conflict.
+fn decide(conflict: &Conflict) -> Resolution {
+    let text = conflict.op_id.as_str().bytes();
+    let number = text.fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    match (number % 5, &conflict.local) {
+        (0, _) => Resolution::AcceptServer,
+        (1, _) => Resolution::AcceptClient,
+        (2, Some(local)) => Resolution::AcceptMerged(local.clone()),
+        (3, _) => Resolution::Discard,
+        _ => Resolution::Defer,
+    }
+}

@@ -1,0 +1,377 @@
+//! One client's way to the server: every request can stop, get lost, come late or twice, and is
+//! watched.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures::stream;
+use sync_core::transport::{
+    Answer, Capabilities, Features, FetchRequest, PullPage, PullRequest, PushOp, PushOutcome,
+    PushRequest, PushResult, WakeupStream,
+};
+use sync_core::{
+    EntityId, Kind, OpId, Precondition, ServerState, Timestamp, Transport, TransportError,
+    TransportErrorKind,
+};
+
+use super::counters::Counters;
+use super::pause::pause;
+use super::schedule::Fate;
+use super::server::{Key, Keys, SimServer};
+
+/// What all links of a world share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) server: SimServer,
+    /// Pushes that were thought lost and have not arrived yet.
+    pub(crate) late: VecDeque<PushRequest>,
+    pub(crate) counters: Counters,
+    /// What happened, line by line, if somebody wants to read it.
+    pub(crate) story: Option<Vec<String>>,
+    /// Invariants that a link saw broken.
+    pub(crate) seen: Vec<(&'static str, String)>,
+}
+
+impl Shared {
+    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(line());
+        }
+    }
+}
+
+/// A world's shared part behind a lock.
+pub(crate) type World = Arc<Mutex<Shared>>;
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One client's way to the server.
+#[derive(Debug, Clone)]
+pub(crate) struct SimLink {
+    pub(crate) client: u8,
+    pub(crate) max_batch: u32,
+    pub(crate) world: World,
+    pub(crate) own: Arc<Mutex<Own>>,
+}
+
+/// What one link remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// What becomes of the next requests.
+    pub(crate) fates: VecDeque<Fate>,
+    /// Rows that a list may leave out, because this client has them as they are.
+    pub(crate) known: BTreeSet<(Key, Timestamp)>,
+    pub(crate) requests: u32,
+    /// Entities with a push under way.
+    in_flight: BTreeMap<Key, u32>,
+    /// The last operation that was sent of each entity.
+    last_sent: BTreeMap<Key, OpId>,
+    /// Kinds of which a page has come.
+    pub(crate) pulled: BTreeSet<Kind>,
+    /// How often each operation went out since the run began.
+    pub(crate) sent: BTreeMap<OpId, u32>,
+}
+
+/// Entities are in flight until the answer is there, or nobody waits for it any more.
+struct InFlight<'a> {
+    own: &'a Mutex<Own>,
+    keys: Vec<Key>,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let mut own = lock(self.own);
+        for key in &self.keys {
+            if let Some(count) = own.in_flight.get_mut(key) {
+                *count -= 1;
+            }
+        }
+    }
+}
+
+impl SimLink {
+    fn next_fate(&self) -> Fate {
+        let mut own = lock(&self.own);
+        own.requests += 1;
+        let fate = own.fates.pop_front().unwrap_or(Fate::Arrives);
+        drop(own);
+        lock(&self.world).counters.fate(fate);
+        fate
+    }
+
+    fn answer<T>(&self, shared: &Shared, value: T) -> Answer<T> {
+        let mut answer = Answer::new(value);
+        let habits = &shared.server.habits;
+        answer.features = habits.declares.then(|| Features::parse(&habits.features()));
+        answer.server_date = Some(shared.server.now());
+        answer
+    }
+
+    /// Everything that is sent is watched (I4).
+    fn leaves(&self, ops: &[PushOp]) -> InFlight<'_> {
+        let mut own = lock(&self.own);
+        let mut broken = Vec::new();
+        let keys: Vec<Key> = ops
+            .iter()
+            .map(|op| (op.kind.clone(), op.id.clone()))
+            .collect();
+        for (key, op) in keys.iter().zip(ops) {
+            let count = own.in_flight.entry(key.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                broken.push(format!("two operations of {}/{} are in flight", key.0, key.1));
+            }
+            let last = own.last_sent.insert(key.clone(), op.op_id.clone());
+            if last.is_some_and(|last| op.op_id < last) {
+                broken.push(format!(
+                    "an older operation of {}/{} is sent after a newer one",
+                    key.0, key.1
+                ));
+            }
+            *own.sent.entry(op.op_id.clone()).or_default() += 1;
+        }
+        drop(own);
+        let mut shared = lock(&self.world);
+        shared.seen.extend(broken.into_iter().map(|text| ("I4", text)));
+        InFlight {
+            own: &self.own,
+            keys,
+        }
+    }
+
+    /// What a fate does to a request that only reads, before it arrives.
+    fn read_failure(&self, fate: Fate, what: &str) -> Option<TransportError> {
+        let failure = match fate {
+            Fate::Arrives | Fate::Twice | Fate::LeavesOut | Fate::Muddled => return None,
+            other => failure(other),
+        };
+        let client = self.client;
+        lock(&self.world).tell(|| format!("    {client} {what}: {fate:?}"));
+        Some(failure)
+    }
+
+    /// A request that may come late: only where the server would recognise the repeat, or check
+    /// it.
+    fn may_come_late(shared: &Shared, request: &PushRequest) -> bool {
+        let honours = shared.server.habits.keys == Keys::Honoured;
+        let is_checked = |op: &PushOp| matches!(op.precondition, Precondition::IfBase { .. });
+        honours || request.ops.iter().all(is_checked)
+    }
+}
+
+fn failure(fate: Fate) -> TransportError {
+    use TransportErrorKind as Kind;
+    match fate {
+        Fate::NotLeft => TransportError::new(Kind::Offline, "no connection"),
+        Fate::BrokenBody => {
+            TransportError::new(Kind::BrokenBody, "the body is broken").with_status(200)
+        }
+        Fate::Portal => TransportError::new(Kind::Protocol, "a page of somebody else"),
+        Fate::Status(status) => {
+            let kind = match status {
+                401 => Kind::Unauthorized,
+                408 | 429 | 503 => Kind::Unavailable,
+                500.. => Kind::Server,
+                _ => Kind::Rejected,
+            };
+            TransportError::new(kind, format!("status {status}")).with_status(status)
+        }
+        _ => TransportError::new(Kind::Timeout, "no answer in time"),
+    }
+}
+
+/// What a status in front of the server means for one operation, as an adapter tells it.
+fn status_outcome(status: u16) -> Option<PushOutcome> {
+    match status {
+        400..=499 if !matches!(status, 401 | 408 | 429) => Some(PushOutcome::Refused {
+            status,
+            message: format!("status {status}"),
+        }),
+        500 => Some(PushOutcome::Trouble {
+            message: "status 500".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Transport for SimLink {
+    async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>, TransportError> {
+        pause().await;
+        let fate = self.next_fate();
+        if let Some(failure) = self.read_failure(fate, "pull") {
+            pause().await;
+            return Err(failure);
+        }
+        let answer = {
+            let mut shared = lock(&self.world);
+            let leaves_out = (fate == Fate::LeavesOut)
+                .then(|| self.left_out(&shared.server, &request))
+                .flatten();
+            let page = shared
+                .server
+                .list(self.client, &request, leaves_out.as_ref());
+            let client = self.client;
+            shared.tell(|| {
+                let place = (&request.since, &request.after_id, &request.page_token);
+                format!("    {client} pull {} {place:?}: {page:?}", request.kind)
+            });
+            match page {
+                Ok(page) => Ok(self.answer(&shared, page)),
+                Err(_expired) => Err(TransportError::new(
+                    TransportErrorKind::CursorExpired,
+                    "the cursor has expired",
+                )
+                .with_status(410)),
+            }
+        };
+        pause().await;
+        if answer.is_ok() {
+            lock(&self.own).pulled.insert(request.kind);
+        }
+        answer
+    }
+
+    async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
+        let _in_flight = self.leaves(&request.ops);
+        pause().await;
+        let fate = self.next_fate();
+        let answer = {
+            let mut shared = lock(&self.world);
+            self.arrive(&mut shared, &request, fate)
+        };
+        pause().await;
+        answer
+    }
+
+    async fn fetch(&self, request: FetchRequest) -> Result<Answer<ServerState>, TransportError> {
+        pause().await;
+        let fate = self.next_fate();
+        if let Some(failure) = self.read_failure(fate, "fetch") {
+            pause().await;
+            return Err(failure);
+        }
+        let answer = {
+            let mut shared = lock(&self.world);
+            let key = (request.kind.clone(), request.id.clone());
+            let state = shared.server.fetch(&key);
+            let client = self.client;
+            shared.tell(|| format!("    {client} fetch {}: {state:?}", request.id));
+            self.answer(&shared, state)
+        };
+        pause().await;
+        Ok(answer)
+    }
+
+    async fn health(&self) -> Result<Answer<()>, TransportError> {
+        Ok(Answer::new(()))
+    }
+
+    async fn wakeups(&self) -> Result<WakeupStream, TransportError> {
+        Ok(Box::pin(stream::empty()))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new("simulation").with_max_batch(self.max_batch)
+    }
+}
+
+impl SimLink {
+    /// A row that this client has as the server has it, to be left out of a list from zero.
+    fn left_out(&self, server: &SimServer, request: &PullRequest) -> Option<EntityId> {
+        let own = lock(&self.own);
+        let is_known = |key: &Key| {
+            server
+                .record(key)
+                .is_some_and(|stored| own.known.contains(&(key.clone(), server.shown(stored.exact))))
+        };
+        if request.since.is_some() {
+            return None;
+        }
+        let mut known = own.known.iter().map(|(key, _)| key);
+        known
+            .find(|key| key.0 == request.kind && is_known(key))
+            .map(|key| key.1.clone())
+    }
+
+    fn arrive(
+        &self,
+        shared: &mut Shared,
+        request: &PushRequest,
+        fate: Fate,
+    ) -> Result<Answer<Vec<PushResult>>, TransportError> {
+        let client = self.client;
+        shared.tell(|| format!("    {client} push {fate:?} {:?}", request.ops));
+        match fate {
+            Fate::NotLeft | Fate::Lost | Fate::Portal => return Err(failure(fate)),
+            Fate::Late if Self::may_come_late(shared, request) => {
+                shared.late.push_back(request.clone());
+                return Err(failure(fate));
+            }
+            Fate::Late => return Err(failure(fate)),
+            Fate::Status(status) => return self.turned_away(shared, request, status),
+            _ => {}
+        }
+        if fate == Fate::Twice {
+            push_all(shared, request);
+        }
+        let outcomes = push_all(shared, request);
+        if matches!(fate, Fate::AnswerLost | Fate::BrokenBody) {
+            return Err(failure(fate));
+        }
+        let muddled = fate == Fate::Muddled && request.ops.len() > 1;
+        let results = request.ops.iter().zip(outcomes).enumerate();
+        let results = results.map(|(place, (op, outcome))| {
+            let lost = PushOutcome::Trouble {
+                message: "no result".to_owned(),
+            };
+            let is_lost = muddled && place % 2 == 1;
+            PushResult::new(op.key.clone(), if is_lost { lost } else { outcome })
+        });
+        let results = results.collect();
+        shared.tell(|| format!("      {results:?}"));
+        Ok(self.answer(shared, results))
+    }
+
+    /// A status in front of the server: of a single operation it is the answer to that.
+    fn turned_away(
+        &self,
+        shared: &Shared,
+        request: &PushRequest,
+        status: u16,
+    ) -> Result<Answer<Vec<PushResult>>, TransportError> {
+        // Who has never seen the kind cannot tell a missing record from a wrong address.
+        let is_unknown = status == 404
+            && request
+                .ops
+                .iter()
+                .all(|op| !lock(&self.own).pulled.contains(&op.kind));
+        match (&request.ops[..], status_outcome(status)) {
+            ([op], _) if is_unknown => {
+                let outcome = PushOutcome::Gone { state: None };
+                let results = vec![PushResult::new(op.key.clone(), outcome)];
+                Ok(self.answer(shared, results))
+            }
+            (_, _) if status == 404 => Err(failure(Fate::Lost)),
+            ([op], Some(outcome)) => {
+                let results = vec![PushResult::new(op.key.clone(), outcome)];
+                Ok(self.answer(shared, results))
+            }
+            _ => Err(failure(Fate::Status(status))),
+        }
+    }
+}
+
+/// Every operation of a request in turn.
+pub(crate) fn push_all(shared: &mut Shared, request: &PushRequest) -> Vec<PushOutcome> {
+    let mut outcomes = Vec::with_capacity(request.ops.len());
+    for op in &request.ops {
+        let outcome = shared.server.push(op);
+        shared.counters.outcome(&outcome);
+        outcomes.push(outcome);
+    }
+    outcomes
+}

@@ -1,0 +1,242 @@
+//! A deterministic simulator that looks for lost data.
+//!
+//! A world is a few clients (the real engine, each on a store in memory), one server with the
+//! habits of many, a network that delays, drops, doubles and reorders, clocks that are wrong,
+//! processes that die at any await, and users who write, delete, discard and decide while all that
+//! goes on. Everything follows from a seed: the same seed is the same run, to the byte. A checker
+//! that reads nothing but the server's history, the databases and what the users did names the
+//! invariant that is broken (`I1` to `I12`, see the project's law).
+//!
+//! With an app's own tables, merge functions and resolvers it looks for what *they* lose:
+//!
+//! ```
+//! use sync_core::{Column, ColumnType, Kind, MergeFunction, TableConfig, TableSchema};
+//! use sync_testkit::sim::{SimTable, Simulation};
+//!
+//! let todos = TableSchema::new(Kind::new("todos").unwrap(), "todos", "id")
+//!     .column(Column::new("id", ColumnType::Text))
+//!     .column(Column::new("title", ColumnType::Text).nullable())
+//!     .column(Column::new("tags", ColumnType::Json).nullable());
+//! let mine = TableConfig::new().merge(MergeFunction::new(|local, server| {
+//!     let mut merged = server.clone();
+//!     merged.extend(local.clone());
+//!     merged
+//! }));
+//! let simulation = Simulation::of([SimTable::new(todos, mine)]).steps(60);
+//! let tested = simulation.check(0..10).unwrap_or_else(|failure| panic!("{failure}"));
+//! println!("{tested}");
+//! ```
+
+mod acts;
+mod check;
+mod client;
+mod counters;
+mod generate;
+mod link;
+mod pause;
+mod quiet;
+mod schedule;
+mod seen;
+mod server;
+mod shrink;
+mod tables;
+mod world;
+
+use std::fmt;
+
+pub use check::Violation;
+pub use counters::Counters;
+pub use schedule::{
+    Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
+};
+pub use server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
+pub use tables::{FieldKind, SimTable};
+
+use self::shrink::Shrinker;
+use self::world::World;
+
+/// What to simulate.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    tables: Vec<SimTable>,
+    steps: u32,
+}
+
+/// What became of one world.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was found broken, in the order of its discovery; empty = all is well.
+    pub violations: Vec<Violation>,
+    /// The step after which the first of them was noticed; `None` = at the end.
+    pub failed_at: Option<usize>,
+    /// How often each thing happened.
+    pub counters: Counters,
+    /// What happened, line by line, if it was asked for.
+    pub story: Vec<String>,
+    /// All that lies in the databases and on the server at the end, as text.
+    pub end: String,
+}
+
+/// Worlds in which nothing was found broken.
+#[derive(Debug, Clone, Default)]
+pub struct Tested {
+    /// How many.
+    pub seeds: u64,
+    /// Their steps.
+    pub steps: u64,
+    /// How often each thing happened.
+    pub counters: Counters,
+}
+
+/// A world in which an invariant broke, made as short as it can be.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Its seed.
+    pub seed: u64,
+    /// What broke.
+    pub violation: Violation,
+    /// The shortest schedule that was found to break it.
+    pub schedule: Schedule,
+    /// What happens in it, line by line.
+    pub story: Vec<String>,
+}
+
+impl Default for Simulation {
+    /// The built-in tables, 200 steps.
+    fn default() -> Self {
+        Self {
+            tables: SimTable::built_in(),
+            steps: 200,
+        }
+    }
+}
+
+impl Simulation {
+    /// Simulates an app's own tables, with their own settings.
+    #[must_use]
+    pub fn of(tables: impl IntoIterator<Item = SimTable>) -> Self {
+        Self {
+            tables: tables.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// So many steps in each world.
+    #[must_use]
+    pub fn steps(mut self, steps: u32) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// What happens in the world of this seed.
+    #[must_use]
+    pub fn schedule(&self, seed: u64) -> Schedule {
+        generate::schedule(seed, self.steps)
+    }
+
+    /// Lets the world of this seed happen.
+    #[must_use]
+    pub fn run(&self, seed: u64) -> Outcome {
+        self.replay(&self.schedule(seed))
+    }
+
+    /// Lets exactly this happen.
+    #[must_use]
+    pub fn replay(&self, schedule: &Schedule) -> Outcome {
+        self.happen(schedule, false)
+    }
+
+    /// [`Simulation::replay`], telling every request, answer and event.
+    #[must_use]
+    pub fn tell(&self, schedule: &Schedule) -> Outcome {
+        self.happen(schedule, true)
+    }
+
+    fn happen(&self, schedule: &Schedule, with_story: bool) -> Outcome {
+        let mut world = World::new(&schedule.setup, &self.tables, with_story);
+        let mut failed_at = None;
+        for (place, step) in schedule.steps.iter().enumerate() {
+            world.step(step);
+            if !world.violations.is_empty() {
+                failed_at = Some(place);
+                break;
+            }
+        }
+        if failed_at.is_none() {
+            world.end();
+        }
+        world.into_outcome(failed_at)
+    }
+
+    /// The shortest schedule that breaks the same invariant as this one, as far as it is found.
+    #[must_use]
+    pub fn shrink(&self, schedule: &Schedule, violation: &Violation) -> Schedule {
+        let failed_at = self.replay(schedule).failed_at;
+        Shrinker::new(self, violation.invariant).shrink(schedule.clone(), failed_at)
+    }
+
+    /// Looks at the worlds of these seeds until one breaks an invariant.
+    ///
+    /// # Errors
+    /// The first [`Failure`], shrunk.
+    pub fn check(&self, seeds: std::ops::Range<u64>) -> Result<Tested, Box<Failure>> {
+        let mut tested = Tested::default();
+        for seed in seeds {
+            let outcome = self.run(seed);
+            if let Some(violation) = outcome.violations.into_iter().next() {
+                return Err(Box::new(self.failure(seed, violation)));
+            }
+            tested.seeds += 1;
+            tested.steps += u64::from(self.steps);
+            tested.counters.add(&outcome.counters);
+        }
+        Ok(tested)
+    }
+
+    /// What is told of a world in which something broke.
+    #[must_use]
+    pub fn failure(&self, seed: u64, violation: Violation) -> Failure {
+        let schedule = self.shrink(&self.schedule(seed), &violation);
+        let outcome = self.tell(&schedule);
+        Failure {
+            seed,
+            violation: outcome.violations.into_iter().next().unwrap_or(violation),
+            schedule,
+            story: outcome.story,
+        }
+    }
+}
+
+impl Tested {
+    /// Both together.
+    pub fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.steps += other.steps;
+        self.counters.add(&other.counters);
+    }
+}
+
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seeds,
+            steps,
+            counters,
+        } = self;
+        write!(f, "{counters}{seeds} seeds, {steps} steps, 0 violations")
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.schedule.steps.len();
+        writeln!(f, "seed {} breaks {}", self.seed, self.violation)?;
+        writeln!(f, "in {steps} steps:\n{}", self.schedule)?;
+        for line in &self.story {
+            writeln!(f, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

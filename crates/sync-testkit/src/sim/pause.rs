@@ -1,0 +1,148 @@
+//! A store and a moment in which others act: every await of an engine is a place where the world
+//! may stop it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use sync_core::store::{
+    ChangeStream, ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal,
+    RowWrite, Store, StoreTx, TxMode,
+};
+use sync_core::{
+    EntityId, Kind, MemoryStore, Op, OpId, Record, Shadow, StoreError, TableSchema, Version,
+};
+
+/// Lets everybody else act once.
+pub(crate) fn pause() -> impl Future<Output = ()> + Send {
+    Pause(false)
+}
+
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0 {
+            return Poll::Ready(());
+        }
+        self.0 = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A store in memory that pauses at every call and counts its commits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PausingStore {
+    pub(crate) memory: MemoryStore,
+    commits: Arc<AtomicU64>,
+}
+
+impl PausingStore {
+    /// How often something was committed.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+}
+
+struct PausingTx {
+    inner: Box<dyn StoreTx>,
+    commits: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for PausingTx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PausingTx")
+    }
+}
+
+#[async_trait]
+impl Store for PausingStore {
+    async fn prepare(&self, tables: &[TableSchema]) -> Result<(), StoreError> {
+        self.memory.prepare(tables).await
+    }
+
+    async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        pause().await;
+        let inner = self.memory.begin(mode).await?;
+        let commits = self.commits.clone();
+        Ok(Box::new(PausingTx { inner, commits }))
+    }
+
+    fn changes(&self) -> ChangeStream {
+        self.memory.changes()
+    }
+}
+
+/// Calls that write pause, so that a process can die between any two of them; calls that read go
+/// through, because nothing is different after them.
+macro_rules! calls {
+    (
+        reads { $($read:ident($($ra:ident: $rt:ty),*) -> $rr:ty;)* }
+        writes { $($write:ident($($wa:ident: $wt:ty),*) -> $wr:ty;)* }
+    ) => {
+        #[async_trait]
+        impl StoreTx for PausingTx {
+            $(async fn $read(&mut self, $($ra: $rt),*) -> Result<$rr, StoreError> {
+                self.inner.$read($($ra),*).await
+            })*
+            $(async fn $write(&mut self, $($wa: $wt),*) -> Result<$wr, StoreError> {
+                pause().await;
+                self.inner.$write($($wa),*).await
+            })*
+            async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+                pause().await;
+                self.inner.commit().await?;
+                self.commits.fetch_add(1, Ordering::SeqCst);
+                pause().await;
+                Ok(())
+            }
+        }
+    };
+}
+
+calls! {
+    reads {
+        get(kind: &Kind, ids: &[EntityId]) -> Vec<Record>;
+        versions(kind: &Kind, ids: &[EntityId]) -> Vec<(EntityId, Option<Version>)>;
+        unseen(kind: &Kind, generation: u32, after: Option<&EntityId>, limit: u32) -> Vec<EntityId>;
+        count_synced(kind: &Kind) -> u64;
+        tombstone_rows(kind: &Kind, before: &Version, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Version)>;
+        unclaimed(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<EntityId>;
+        ops(query: &OpQuery) -> Vec<Op>;
+        count_ops(query: &OpQuery) -> u64;
+        last_seq() -> i64;
+        shadows(kind: &Kind, ids: &[EntityId]) -> Vec<Shadow>;
+        pending(kind: &Kind, ids: &[EntityId]) -> Vec<EntityId>;
+        idle_shadows(kind: &Kind, limit: u32) -> Vec<Shadow>;
+        cursor(kind: &Kind) -> Option<CursorState>;
+        conflicts(op: Option<&OpId>) -> Vec<ConflictEntry>;
+        quarantined(kind: &Kind, after: Option<&str>, limit: u32) -> Vec<QuarantineEntry>;
+        quarantined_of(kind: &Kind, keys: &[String]) -> Vec<QuarantineEntry>;
+        meta(key: &str) -> Option<String>;
+    }
+    writes {
+        put(kind: &Kind, rows: &[RowWrite]) -> PutReport;
+        insert(kind: &Kind, record: &Record) -> bool;
+        remove(kind: &Kind, rows: &[Removal]) -> PutReport;
+        mark_seen(kind: &Kind, generation: u32, ids: &[EntityId]) -> ();
+        forget_tombstones(kind: &Kind, before: &Version) -> u64;
+        append_ops(ops: &[Op]) -> Vec<i64>;
+        update_ops(ops: &[Op]) -> ();
+        delete_ops(ids: &[OpId]) -> ();
+        put_shadows(shadows: &[Shadow]) -> ();
+        delete_shadows(kind: &Kind, ids: &[EntityId]) -> ();
+        put_cursor(kind: &Kind, cursor: Option<&CursorState>) -> ();
+        put_conflicts(entries: &[ConflictEntry]) -> ();
+        delete_conflicts(ops: &[OpId]) -> ();
+        put_quarantine(entries: &[QuarantineEntry]) -> ();
+        delete_quarantine(kind: &Kind, keys: &[String]) -> ();
+        put_meta(key: &str, value: Option<&str>) -> ();
+    }
+}

@@ -1,0 +1,249 @@
+//! The tables of a simulated world, and what users write into them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sync_core::json::JsonMap;
+use sync_core::{Column, ColumnType, EntityId, Kind, TableConfig, TableSchema};
+
+/// How users edit a field, and what the checker may conclude from its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Every value that is written is one that nobody wrote before.
+    Unique,
+    /// A list of unique elements, of which one is added or removed at a time.
+    List,
+    /// An object with the keys `x` and `y`, each with unique values, of which one is changed at a
+    /// time.
+    Object,
+    /// One of few values; only convergence is checked.
+    Toggle,
+}
+
+/// One table of a simulated world.
+///
+/// ```
+/// # use sync_core::{Column, ColumnType, ConflictStrategy, Kind, TableConfig, TableSchema};
+/// # use sync_testkit::sim::{SimTable, Simulation};
+/// let todos = TableSchema::new(Kind::new("todos").unwrap(), "todos", "id")
+///     .column(Column::new("id", ColumnType::Text))
+///     .column(Column::new("title", ColumnType::Text).nullable())
+///     .column(Column::new("done", ColumnType::Boolean).nullable());
+/// let todos = SimTable::new(todos, TableConfig::new().strategy(ConflictStrategy::ServerWins));
+/// let tested = Simulation::of([todos]).steps(40).check(0..5).unwrap();
+/// assert_eq!(tested.seeds, 5);
+/// ```
+#[derive(Debug, Clone)]
+pub struct SimTable {
+    pub(crate) schema: TableSchema,
+    pub(crate) config: TableConfig,
+    /// Do the world's own choices (strategy, pages …) replace what `config` leaves open?
+    pub(crate) is_built_in: bool,
+    pub(crate) fields: Vec<(String, FieldKind, ColumnType)>,
+}
+
+impl SimTable {
+    /// A table with its settings. Text, numbers and times are edited as unique values, JSON as
+    /// lists of texts, the rest as toggles; columns without which a row is not accepted are always
+    /// written.
+    #[must_use]
+    pub fn new(schema: TableSchema, config: TableConfig) -> Self {
+        let is_edited = |column: &&Column| {
+            !column.local_only && !sync_core::system_fields::is_system_field(&column.field)
+        };
+        let fields = schema.synced().filter(is_edited).map(|column| {
+            let kind = match column.ty {
+                ColumnType::Text | ColumnType::Integer | ColumnType::Real => FieldKind::Unique,
+                ColumnType::Json => FieldKind::List,
+                _ => FieldKind::Toggle,
+            };
+            (column.field.clone(), kind, column.ty)
+        });
+        let fields = fields.collect();
+        Self {
+            schema,
+            config,
+            is_built_in: false,
+            fields,
+        }
+    }
+
+    /// Edits this field in another way than its type suggests.
+    #[must_use]
+    pub fn field(mut self, name: &str, kind: FieldKind) -> Self {
+        for (field, own, _) in &mut self.fields {
+            if field == name {
+                *own = kind;
+            }
+        }
+        self
+    }
+
+    /// The tables that a world has when an app brings none: one with every kind of field, and a
+    /// small one beside it.
+    pub(crate) fn built_in() -> Vec<Self> {
+        let things = table("things")
+            .column(Column::new("a", ColumnType::Text).nullable())
+            .column(Column::new("b", ColumnType::Text).nullable())
+            .column(Column::new("n", ColumnType::Integer).nullable())
+            .column(Column::new("t", ColumnType::Json).nullable())
+            .column(Column::new("o", ColumnType::Json).nullable());
+        let notes = table("notes").column(Column::new("a", ColumnType::Text).nullable());
+        let built_in = |schema| Self {
+            is_built_in: true,
+            ..Self::new(schema, TableConfig::new())
+        };
+        vec![
+            built_in(things).field("o", FieldKind::Object),
+            built_in(notes),
+        ]
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.schema.kind
+    }
+
+    pub(crate) fn field_at(&self, place: u8) -> Option<&(String, FieldKind, ColumnType)> {
+        self.fields.get(usize::from(place) % self.fields.len().max(1))
+    }
+}
+
+fn table(name: &str) -> TableSchema {
+    let kind = Kind::new(name).unwrap_or_else(|_| unreachable!("a constant name"));
+    TableSchema::new(kind, name, "id")
+        .column(Column::new("id", ColumnType::Text))
+        .column(Column::new("updated_at", ColumnType::Timestamp).nullable())
+        .column(Column::new("deleted_at", ColumnType::Timestamp).nullable())
+}
+
+/// The id of a row: every other table has ids that are not UUIDs, so that two clients may choose
+/// the same.
+pub(crate) fn row_id(table: usize, row: u8) -> EntityId {
+    let text = if row.is_multiple_of(2) {
+        format!("row-{table}-{row}")
+    } else {
+        format!("0190c0de-0000-7000-8000-0000000{table:02}{row:03}")
+    };
+    EntityId::new(text).unwrap_or_else(|_| unreachable!("a constant shape"))
+}
+
+/// Values that nobody wrote before, and edits made of them.
+#[derive(Debug)]
+pub(crate) struct Values {
+    count: u32,
+    /// Does the server trim text, so that users sometimes write a blank too many?
+    with_blanks: bool,
+}
+
+impl Values {
+    pub(crate) fn new(with_blanks: bool) -> Self {
+        Self {
+            count: 0,
+            with_blanks,
+        }
+    }
+
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.count += 1;
+        self.count
+    }
+
+    fn fresh(&mut self, writer: char, ty: ColumnType) -> Value {
+        self.count += 1;
+        let count = self.count;
+        match ty {
+            ColumnType::Integer => json!(1000 + count),
+            ColumnType::Real => json!(f64::from(count) + 0.5),
+            _ if self.with_blanks && count.is_multiple_of(3) => json!(format!("{writer}{count} ")),
+            _ => json!(format!("{writer}{count}")),
+        }
+    }
+
+    /// What the field becomes.
+    pub(crate) fn edited(
+        &mut self,
+        writer: char,
+        (_, kind, ty): &(String, FieldKind, ColumnType),
+        before: Option<&Value>,
+        removes: bool,
+    ) -> Value {
+        match kind {
+            FieldKind::Unique => self.fresh(writer, *ty),
+            FieldKind::List => {
+                let mut list = before.and_then(Value::as_array).cloned().unwrap_or_default();
+                if removes && !list.is_empty() {
+                    let place = self.count as usize % list.len();
+                    list.remove(place);
+                } else {
+                    list.push(self.fresh(writer, ColumnType::Text));
+                }
+                Value::Array(list)
+            }
+            FieldKind::Object => {
+                let mut object = before.and_then(Value::as_object).cloned().unwrap_or_default();
+                let only = if self.count.is_multiple_of(2) { "x" } else { "y" };
+                let is_new = object.is_empty();
+                for key in ["x", "y"] {
+                    if is_new || key == only {
+                        object.insert(key.to_owned(), self.fresh(writer, ColumnType::Text));
+                    }
+                }
+                Value::Object(object)
+            }
+            FieldKind::Toggle => {
+                self.count += 1;
+                match ty {
+                    ColumnType::Boolean => json!(self.count.is_multiple_of(2)),
+                    ColumnType::Timestamp => {
+                        json!(format!("2026-01-01T00:00:{:02}Z", self.count % 60))
+                    }
+                    _ => json!(["", "QQ==", "UVE="][self.count as usize % 3]),
+                }
+            }
+        }
+    }
+}
+
+/// The parts of a record that the checker follows one by one: plain fields, the keys of objects,
+/// the elements of lists.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Parts {
+    pub(crate) plain: BTreeMap<String, Value>,
+    pub(crate) lists: BTreeMap<String, Vec<String>>,
+}
+
+impl SimTable {
+    /// The parts of these fields of a record. Text counts as a server would keep it: trimmed.
+    pub(crate) fn parts(&self, record: &JsonMap) -> Parts {
+        let mut parts = Parts::default();
+        for (name, kind, _) in &self.fields {
+            let value = record.get(name).unwrap_or(&Value::Null);
+            match kind {
+                FieldKind::Unique => {
+                    parts.plain.insert(name.clone(), trimmed(value));
+                }
+                FieldKind::Object => {
+                    for key in ["x", "y"] {
+                        let value = value.get(key).unwrap_or(&Value::Null);
+                        parts.plain.insert(format!("{name}.{key}"), trimmed(value));
+                    }
+                }
+                FieldKind::List => {
+                    let texts = value.as_array().into_iter().flatten();
+                    let texts = texts.filter_map(Value::as_str);
+                    let texts = texts.map(|text| text.trim().to_owned()).collect();
+                    parts.lists.insert(name.clone(), texts);
+                }
+                FieldKind::Toggle => {}
+            }
+        }
+        parts
+    }
+}
+
+fn trimmed(value: &Value) -> Value {
+    match value {
+        Value::String(text) => json!(text.trim()),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,437 @@
+//! A world: some clients, a server, what is between them, and somebody who watches.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use sync_core::json::JsonMap;
+use sync_core::{Kind, OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
+
+use super::check::ledger::Ledger;
+use super::check::{self, Unexplained, Violation};
+use super::client::{Client, ENDLESS, Task, What, shift};
+use super::counters::Counters;
+use super::link::{Shared, World as SharedWorld, lock, push_all};
+use super::schedule::{Asked, Fate, Setup, Step, Strategy, Until};
+use super::seen::Seen;
+use super::server::{Key, SimServer};
+use super::tables::{SimTable, Values, row_id};
+
+/// How often one operation may go out in one run.
+const OFTEN: u32 = 24;
+
+/// A world at work.
+pub(crate) struct World<'a> {
+    pub(crate) setup: Setup,
+    pub(crate) tables: &'a [SimTable],
+    pub(crate) shared: SharedWorld,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) ledger: Ledger,
+    pub(crate) values: Values,
+    pub(crate) keys: Vec<Key>,
+    kinds: Vec<Kind>,
+    pub(crate) violations: Vec<Violation>,
+    unexplained: BTreeMap<u8, Vec<Unexplained>>,
+    /// Did every client merge field by field from the start?
+    pub(crate) always_auto_preserve: bool,
+    /// Entities that a client has written what the server refuses.
+    pub(crate) offended: BTreeSet<(u8, Key)>,
+    pub(crate) spoiled: BTreeSet<Key>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(setup: &Setup, tables: &'a [SimTable], with_story: bool) -> Self {
+        let mut server = SimServer::new(setup.habits);
+        // Nobody's clock starts in the same instant.
+        server.advance(Duration::from_secs(10));
+        let shared = Arc::new(Mutex::new(Shared {
+            server,
+            late: VecDeque::new(),
+            counters: Counters::default(),
+            story: with_story.then(Vec::new),
+            seen: Vec::new(),
+        }));
+        let keys = tables.iter().enumerate().flat_map(|(place, table)| {
+            (0..setup.rows).map(move |row| (table.kind().clone(), row_id(place, row)))
+        });
+        let clients = 0..setup.clients.max(1);
+        let values = Values::new(setup.habits.trims);
+        let mut world = Self {
+            setup: setup.clone(),
+            tables,
+            clients: clients
+                .map(|number| Client::new(number, setup, &shared))
+                .collect(),
+            shared,
+            ledger: Ledger::default(),
+            values,
+            keys: keys.collect(),
+            kinds: tables.iter().map(|table| table.kind().clone()).collect(),
+            violations: Vec::new(),
+            unexplained: BTreeMap::new(),
+            always_auto_preserve: setup.strategy == Strategy::AutoPreserve,
+            offended: BTreeSet::new(),
+            spoiled: BTreeSet::new(),
+        };
+        for client in 0..world.clients.len() {
+            world.start(client);
+        }
+        world
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+
+    pub(crate) fn fail(&mut self, violation: Violation) {
+        self.violations.push(violation);
+    }
+
+    pub(crate) fn start(&mut self, client: usize) {
+        let (tables, setup) = (self.tables, self.setup.clone());
+        if let Some(one) = self.clients.get_mut(client)
+            && let Err(text) = one.start(tables, &setup)
+        {
+            self.fail(Violation::new("I10", text));
+        }
+        self.observe(client, None, &[]);
+    }
+
+    /// Does one step, and notes what it breaks.
+    pub(crate) fn step(&mut self, step: &Step) {
+        {
+            let mut shared = self.lock();
+            shared.counters.step(step);
+            shared.tell(|| format!("{step}"));
+            // Every step takes a moment.
+            shared.server.advance(Duration::from_millis(50));
+        }
+        match step {
+            Step::User { client, act } => self.act(self.client(*client), *act),
+            Step::DieWriting {
+                client,
+                act,
+                awaits,
+            } => self.die_writing(self.client(*client), *act, *awaits),
+            Step::Ask {
+                client,
+                what,
+                after_seconds,
+            } => self.ask(self.client(*client), *what, *after_seconds),
+            Step::Go {
+                client,
+                until,
+                fates,
+            } => self.go(self.client(*client), *until, fates),
+            Step::Crash { client } => self.crash(self.client(*client)),
+            Step::SwitchStrategy { client, strategy } => {
+                let client = self.client(*client);
+                self.always_auto_preserve &= *strategy == Strategy::AutoPreserve;
+                self.clients[client].strategy = *strategy;
+                self.crash(client);
+            }
+            Step::SetClock { client, seconds } => {
+                shift(&self.clients[self.client(*client)].env, *seconds);
+            }
+            Step::Wait { seconds } => self.wait(Duration::from_secs(u64::from(*seconds))),
+            Step::Deliver { newest } => self.deliver(*newest),
+            Step::Server { act } => self.server_act(*act),
+        }
+        self.take_link_reports();
+    }
+
+    fn client(&self, number: u8) -> usize {
+        usize::from(number) % self.clients.len()
+    }
+
+    fn take_link_reports(&mut self) {
+        let mut shared = self.lock();
+        let seen = std::mem::take(&mut shared.seen);
+        let complaints = std::mem::take(&mut shared.server.complaints);
+        let exact = shared.server.habits.are_exact();
+        let twice: Vec<String> = shared
+            .server
+            .effects
+            .iter()
+            .filter(|(_, count)| **count > 1 && exact)
+            .map(|(op, count)| format!("{op} took effect {count} times"))
+            .collect();
+        let restored = !shared.server.taken_back.is_empty();
+        drop(shared);
+        for (invariant, text) in seen {
+            self.fail(Violation::new(invariant, text));
+        }
+        for text in complaints {
+            self.fail(Violation::new("I5", text));
+        }
+        for text in twice {
+            if !restored {
+                self.fail(Violation::new("I5", text));
+            }
+        }
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.lock().server.advance(time);
+        for client in &self.clients {
+            client.env.advance(time);
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, newest: bool) {
+        let mut shared = self.lock();
+        let request = if newest {
+            shared.late.pop_back()
+        } else {
+            shared.late.pop_front()
+        };
+        if let Some(request) = request {
+            shared.counters.count("late request arrives");
+            shared.tell(|| format!("    {:?}", request.ops));
+            push_all(&mut shared, &request);
+        }
+    }
+
+    // -- what a client has under way -----------------------------------------------------------
+
+    pub(crate) fn ask(&mut self, client: usize, what: Asked, after_seconds: u16) {
+        let is_at = self.lock().server.changes;
+        let one = &mut self.clients[client];
+        one.env.advance(Duration::from_secs(u64::from(after_seconds)));
+        let runs = one.tasks.iter().filter(|task| task.what == What::Run);
+        let runs = runs.count();
+        // Who asks again and again is served once.
+        if runs < 3 {
+            one.begin(What::Run, Some(what), is_at);
+        }
+        if runs > 0 {
+            self.lock().counters.count("sync during a run");
+        } else {
+            lock(&self.clients[client].link.own).sent.clear();
+        }
+    }
+
+    pub(crate) fn go(&mut self, client: usize, until: Until, fates: &[Fate]) {
+        let one = &self.clients[client];
+        one.note_known();
+        let start = {
+            let mut own = lock(&one.link.own);
+            own.fates = fates.iter().copied().collect();
+            own.requests
+        };
+        let mut awaits: u32 = 0;
+        while !self.clients[client].tasks.is_empty() {
+            self.poll(client);
+            awaits += 1;
+            let requests = lock(&self.clients[client].link.own).requests - start;
+            match until {
+                Until::Awaits(limit) if awaits >= u32::from(limit) => break,
+                Until::Requests(limit) if requests >= u32::from(limit) => break,
+                _ if awaits > ENDLESS => {
+                    let name = self.clients[client].name();
+                    self.fail(Violation::new("I10", "a run does not end").of(name));
+                    self.clients[client].tasks.clear();
+                }
+                _ => {}
+            }
+        }
+        lock(&self.clients[client].link.own).fates.clear();
+    }
+
+    /// Polls a client once and looks at what it committed and told.
+    pub(crate) fn poll(&mut self, client: usize) {
+        let tasks = self.clients[client].tasks.iter();
+        let discards = tasks.filter_map(|task| match &task.what {
+            What::Discard(key) => Some(key.clone()),
+            _ => None,
+        });
+        let discards: Vec<Key> = discards.collect();
+        let ended = self.clients[client].poll();
+        self.observe(client, None, &discards);
+        self.hear(client);
+        for (task, result) in ended {
+            self.ended(client, &task, result);
+        }
+        if self.clients[client].tasks.is_empty() {
+            self.explain(client);
+        }
+    }
+
+    /// Looks at the database, if it changed, and at what became of it since the last look.
+    /// `written` = by the user, `discards` = being given up.
+    pub(crate) fn observe(&mut self, client: usize, written: Option<&Key>, discards: &[Key]) {
+        let one = &self.clients[client];
+        let commits = one.store.commits();
+        if commits == one.seen.commits {
+            return;
+        }
+        let now = match Seen::of(&one.store.memory, &self.keys, &self.kinds) {
+            Ok(mut now) => {
+                now.commits = commits;
+                now
+            }
+            Err(error) => {
+                self.fail(Violation::new("I10", error.to_string()));
+                return;
+            }
+        };
+        let name = one.name();
+        let shared = self.lock();
+        let found = check::between(&one.seen, &now, written, &shared.server);
+        let mut unexplained = Vec::new();
+        for key in one.seen.ops.keys() {
+            let gone = check::account_for(
+                &one.seen,
+                &now,
+                key,
+                written == Some(key),
+                discards.contains(key),
+                one.strategy,
+                &shared.server,
+            );
+            unexplained.extend(gone);
+        }
+        drop(shared);
+        for violation in found {
+            self.fail(violation.of(name));
+        }
+        let number = self.clients[client].number;
+        self.unexplained.entry(number).or_default().extend(unexplained);
+        self.clients[client].seen = now;
+    }
+
+    fn hear(&mut self, client: usize) {
+        let events = self.clients[client].new_events();
+        let number = self.clients[client].number;
+        for event in events {
+            let mut shared = lock(&self.shared);
+            shared.counters.event(&event);
+            shared.tell(|| format!("    {number} event: {event}"));
+            drop(shared);
+            self.note_contested(&event);
+            if let Some(unexplained) = self.unexplained.get_mut(&number) {
+                unexplained.retain(|gone| !gone.is_told_by(&event));
+            }
+        }
+    }
+
+    fn note_contested(&mut self, event: &SyncEvent) {
+        let (key, fields) = match event {
+            SyncEvent::ConflictResolved {
+                conflict,
+                contested_fields,
+                ..
+            } => (
+                (conflict.kind.clone(), conflict.entity_id.clone()),
+                contested_fields,
+            ),
+            SyncEvent::DataMerged {
+                kind,
+                entity_id,
+                contested_fields,
+                ..
+            } => ((kind.clone(), entity_id.clone()), contested_fields),
+            _ => return,
+        };
+        let named = fields.iter().map(|field| (key.clone(), field.clone()));
+        self.ledger.contested.extend(named);
+    }
+
+    /// Whatever is gone must be accounted for when nothing is under way any more.
+    fn explain(&mut self, client: usize) {
+        let number = self.clients[client].number;
+        let name = self.clients[client].name();
+        for gone in self.unexplained.remove(&number).unwrap_or_default() {
+            self.fail(gone.violation().of(name));
+        }
+    }
+
+    fn ended(
+        &mut self,
+        client: usize,
+        task: &Task,
+        result: Result<Option<SyncReport>, SyncError>,
+    ) {
+        let name = self.clients[client].name();
+        let report = match result {
+            Ok(Some(report)) => report,
+            Ok(None) => return,
+            Err(error) => {
+                let text = format!("a call failed: {error}");
+                self.fail(Violation::new("I10", text).of(name));
+                return;
+            }
+        };
+        let own = lock(&self.clients[client].link.own);
+        let sent: BTreeMap<OpId, u32> = own.sent.clone();
+        drop(own);
+        let mut shared = self.lock();
+        let seen = &self.clients[client].seen;
+        let mut found = Vec::new();
+        if report.pull == PhaseEnd::Completed {
+            shared.counters.count("run complete");
+            found.extend(check::pulled_everything(task, seen, &shared.server));
+        } else {
+            shared.counters.count("run incomplete");
+        }
+        if report.push == PhaseEnd::Completed {
+            found.extend(check::tried_everything(task, seen, &sent));
+        }
+        let often = sent.iter().find(|(_, count)| **count > OFTEN);
+        if let Some((op, count)) = often {
+            let text = format!("{op} went out {count} times");
+            found.push(Violation::new("I10", text));
+        }
+        drop(shared);
+        for violation in found {
+            self.fail(violation.of(name));
+        }
+    }
+
+    pub(crate) fn crash(&mut self, client: usize) {
+        let one = &mut self.clients[client];
+        if one.tasks.iter().any(|task| task.what == What::Run) {
+            self.lock().counters.count("crash during a run");
+            self.ledger.events_lost = true;
+        }
+        self.hear(client);
+        let one = &mut self.clients[client];
+        one.die();
+        let (number, name) = (one.number, one.name());
+        self.observe(client, None, &[]);
+        for gone in self.unexplained.remove(&number).unwrap_or_default() {
+            if !gone.may_be_untold() {
+                self.fail(gone.violation().of(name));
+            }
+        }
+        self.start(client);
+    }
+
+    /// The table of a key.
+    pub(crate) fn table_of(&self, key: &Key) -> Option<&'a SimTable> {
+        self.tables.iter().find(|table| *table.kind() == key.0)
+    }
+
+    /// The live content of a row of a client.
+    pub(crate) fn row(&self, client: usize, key: &Key) -> Option<JsonMap> {
+        self.clients[client].seen.live(key).cloned()
+    }
+}
+
+impl World<'_> {
+    pub(crate) fn into_outcome(self, failed_at: Option<usize>) -> super::Outcome {
+        let mut shared = self.lock();
+        let story = shared.story.take().unwrap_or_default();
+        let counters = shared.counters.clone();
+        let databases: Vec<_> = self.clients.iter().map(|one| &one.seen).collect();
+        let end = format!("{:?}\n{databases:?}", shared.server.history);
+        drop(shared);
+        super::Outcome {
+            violations: self.violations,
+            failed_at,
+            counters,
+            story,
+            end,
+        }
+    }
+}
