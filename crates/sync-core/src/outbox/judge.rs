@@ -167,6 +167,13 @@ impl Entity {
         })
     }
 
+    /// Is this only what the last decision was made against?
+    pub(super) fn was_judged(&self, parked: &ServerState) -> bool {
+        let verdict = self.head().and_then(|head| head.verdict.as_ref());
+        let judged = verdict.and_then(|verdict| verdict.judged.as_ref());
+        judged.is_some() && judged == parked.version()
+    }
+
     /// Who made the newest of what is known: the answer, or what a pull parked.
     fn newest_known(
         &self,
@@ -182,7 +189,7 @@ impl Entity {
             }
         });
         match &self.parked {
-            Some(parked) if parked_is_newer => (
+            Some(parked) if parked_is_newer && !self.was_judged(parked) => (
                 parked.clone(),
                 parked.version().map(|version| version.stamp.clone()),
             ),

@@ -36,12 +36,27 @@ impl Entity {
             entity_id: self.id.clone(),
             is_delete: op.outgoing().is_delete(),
         });
+        self.forget_judged(&op);
         match state {
             None => self.ack_without_record(&op, rules),
             Some(state) if self.ops.is_empty() => self.ack_last(state, rules),
             Some(state) => return self.replay_waiting(&op, state, rules),
         }
         Flow::Settled
+    }
+
+    /// What the operation was decided against is older than its own effect.
+    fn forget_judged(&mut self, op: &Op) {
+        let judged = op
+            .verdict
+            .as_ref()
+            .and_then(|verdict| verdict.judged.as_ref());
+        let parked = self.parked.as_ref().and_then(ServerState::version);
+        if let (Some(judged), Some(parked)) = (judged, parked)
+            && !parked.is_newer_than(judged)
+        {
+            self.set_parked(None);
+        }
     }
 
     /// Success without a record: *base* is the content as sent, its version unknown.

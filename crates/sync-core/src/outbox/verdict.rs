@@ -247,6 +247,7 @@ impl Entity {
         recreate: bool,
         unreliable: bool,
     ) {
+        self.remember_judged(state);
         let judged = state.version().cloned();
         let Some(head) = self.head_mut() else { return };
         head.verdict = Some(Verdict {
@@ -260,7 +261,19 @@ impl Entity {
         head.status = OpStatus::Pending;
         let op_id = head.op_id.clone();
         self.close_conflict(&op_id);
-        self.drop_older_parked(state);
+    }
+
+    /// What was decided against is the newest known state of the server: it comes into force if
+    /// the user gives the edit up, also after another edit has dropped the decision.
+    fn remember_judged(&mut self, state: &ServerState) {
+        let is_overtaken = self
+            .parked
+            .as_ref()
+            .is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked));
+        if !is_overtaken {
+            let is_known = state.version().is_some();
+            self.set_parked(is_known.then(|| state.clone()));
+        }
     }
 
     /// The conflict is stored and the operation waits for the resolver's answer.

@@ -108,13 +108,18 @@ impl<'a> PullPhase<'a> {
     async fn try_pull_kind(&self, kind: &Kind, stats: &mut SyncStats) -> Result<(), SyncError> {
         let table = self.context.table(kind)?;
         let cursor = self.start(kind, table).await?;
-        let cursor = match self.pull_chain(kind, table, cursor, stats).await {
+        // A chain that an earlier run began may show what there was then.
+        let resumed = cursor.page_token.is_some();
+        let mut cursor = match self.pull_chain(kind, table, cursor, stats).await {
             Err(error) if expired(&error) => {
                 let cursor = self.after_expiry(kind, error).await?;
                 self.pull_chain(kind, table, cursor, stats).await?
             }
             other => other?,
         };
+        if resumed {
+            cursor = self.pull_chain(kind, table, cursor, stats).await?;
+        }
         if cursor.resync.is_some() {
             self.sweep(kind, table, cursor, stats).await?;
         }

@@ -7,7 +7,7 @@ use sync_core::SyncError;
 use sync_core::json::JsonMap;
 
 use super::check::{Violation, wrote_both};
-use super::client::{ENDLESS, What};
+use super::client::{ENDLESS, What, Writing};
 use super::schedule::{Act, ServerAct};
 use super::server::{Key, OFFENSIVE};
 use super::tables::SimTable;
@@ -19,8 +19,6 @@ struct Intent<'a> {
     key: Key,
     edit: Option<JsonMap>,
 }
-
-type Writing = BoxFuture<'static, Result<(), SyncError>>;
 
 impl<'a> World<'a> {
     pub(crate) fn act(&mut self, client: usize, act: Act) {
@@ -167,29 +165,22 @@ impl<'a> World<'a> {
             Ok(writing) => writing,
             Err(error) => return self.fail(Violation::new("I1", error.to_string())),
         };
-        let before = self.clients[client].seen.clone();
         for _ in 0..awaits {
             let ended = (&mut writing).now_or_never();
             if self.clients[client].store.commits() > self.clients[client].seen.commits {
-                let row = before_row(&self.clients[client].seen, &intent.key);
-                self.observe(client, Some(&intent.key), &[]);
-                let now = &self.clients[client].seen;
-                let edit = intent.edit.as_ref();
-                let both = wrote_both(&before, now, &intent.key, edit, Some(true));
-                self.note_written(client, intent, row.as_ref(), both);
-                // What it does after its commit is of no interest to anybody.
-                return;
+                // What this poll committed is the write, nothing else was polled.
+                let queued = matches!(ended, Some(Ok(true)));
+                self.written(client, intent, queued);
             }
-            if let Some(result) = ended {
-                // Nothing to do is no failure: a pull was faster.
-                if let Err(error) = result
-                    && !is_overtaken(&error)
-                {
-                    self.fail(Violation::new("I1", format!("a write failed: {error}")));
+            match ended {
+                Some(Ok(_)) => return,
+                // The row is no more what the user saw: a pull was faster.
+                Some(Err(error)) if is_overtaken(&error) => return,
+                Some(Err(error)) => {
+                    return self.fail(Violation::new("I1", format!("a write failed: {error}")));
                 }
-                return;
+                None => self.poll(client),
             }
-            self.poll(client);
         }
         if awaits == ENDLESS {
             let violation = Violation::new("I10", "a write does not end");
@@ -197,19 +188,20 @@ impl<'a> World<'a> {
         }
     }
 
-    fn note_written(
-        &mut self,
-        client: usize,
-        intent: &Intent<'_>,
-        row: Option<&JsonMap>,
-        both: Result<bool, Violation>,
-    ) {
-        if let Err(violation) = both {
+    /// A write was committed.
+    fn written(&mut self, client: usize, intent: &Intent<'_>, queued: bool) {
+        let before = self.clients[client].seen.clone();
+        self.observe(client, Some(&intent.key), &[]);
+        let now = &self.clients[client].seen;
+        let edit = intent.edit.as_ref();
+        if let Some(violation) = wrote_both(&before, now, &intent.key, edit, queued) {
             let name = self.clients[client].name();
             return self.fail(violation.of(name));
         }
         let writer = Some(self.clients[client].number);
+        let row = before.live(&intent.key);
         match (&intent.edit, row) {
+            _ if !queued => {}
             (Some(edit), row) => {
                 self.ledger
                     .wrote(intent.table, &intent.key, writer, row, edit);
@@ -364,10 +356,6 @@ impl<'a> World<'a> {
             }
         }
     }
-}
-
-fn before_row(seen: &super::seen::Seen, key: &Key) -> Option<JsonMap> {
-    seen.live(key).cloned()
 }
 
 /// The row is no more what the user saw when the write began.

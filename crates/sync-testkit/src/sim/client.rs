@@ -31,8 +31,9 @@ pub(crate) const ENDLESS: u32 = 20_000;
 pub(crate) struct Task {
     pub(crate) what: What,
     pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
-    /// Operations that waited when it was asked for, with the time of their newest edit.
-    pub(crate) waited: BTreeMap<OpId, sync_core::Timestamp>,
+    /// Operations that were first in line when it was asked for, with the time of their newest edit
+    /// and the length of their line.
+    pub(crate) waited: BTreeMap<OpId, (sync_core::Timestamp, usize)>,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
 }
@@ -47,6 +48,9 @@ pub(crate) enum What {
     /// Deciding a conflict.
     Resolve,
 }
+
+/// A write under way: did it queue anything?
+pub(crate) type Writing = BoxFuture<'static, Result<bool, SyncError>>;
 
 /// One client.
 pub(crate) struct Client {
@@ -163,7 +167,7 @@ impl Client {
         table: &SimTable,
         key: &Key,
         fields: &JsonMap,
-    ) -> Result<BoxFuture<'static, Result<(), SyncError>>, SyncError> {
+    ) -> Result<Writing, SyncError> {
         let records = self.engine()?.records(table.kind().as_str())?;
         let changed: ChangedFields = fields.keys().cloned().collect();
         let present = self.seen.live(key).cloned();
@@ -174,9 +178,9 @@ impl Client {
         let record = Record::new(row);
         Ok(Box::pin(async move {
             if exists {
-                records.change(record, &changed).await.map(|_| ())
+                records.change(record, &changed).await
             } else {
-                records.insert(record).await
+                records.insert(record).await.map(|()| true)
             }
         }))
     }
@@ -184,10 +188,10 @@ impl Client {
     pub(crate) fn delete(
         &self,
         key: &Key,
-    ) -> Result<BoxFuture<'static, Result<(), SyncError>>, SyncError> {
+    ) -> Result<Writing, SyncError> {
         let records = self.engine()?.records(key.0.as_str())?;
         let id = key.1.clone();
-        Ok(Box::pin(async move { records.delete(&id).await.map(|_| ()) }))
+        Ok(Box::pin(async move { records.delete(&id).await }))
     }
 
     pub(crate) fn engine(&self) -> Result<&SyncEngine, SyncError> {
@@ -199,10 +203,11 @@ impl Client {
         let Some(engine) = self.engine.clone() else {
             return;
         };
-        let waited = self.seen.all_ops();
-        let waited = waited
-            .map(|op| (op.op_id.clone(), op.written_at.clone()))
-            .collect();
+        let heads = self.seen.ops.values().filter_map(|ops| {
+            let head = ops.first()?;
+            Some((head.op_id.clone(), (head.written_at.clone(), ops.len())))
+        });
+        let waited = heads.collect();
         let future: BoxFuture<'static, _> = match (&what, asked) {
             (What::Discard(key), _) => {
                 let (kind, id) = key.clone();

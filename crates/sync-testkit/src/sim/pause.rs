@@ -100,7 +100,6 @@ macro_rules! calls {
                 pause().await;
                 self.inner.commit().await?;
                 self.commits.fetch_add(1, Ordering::SeqCst);
-                pause().await;
                 Ok(())
             }
         }

@@ -179,7 +179,7 @@ pub(crate) fn tried_everything(
             && head.last_error.is_none()
             && head.next_attempt_at.is_none()
             && !sent.contains_key(&head.op_id);
-        if untouched && waited == Some(&head.written_at) {
+        if untouched && waited == Some(&(head.written_at.clone(), ops.len())) {
             let text = "it was queued before the call, and the call's run did not try it";
             found.push(Violation::new("I10", text).of(&head.entity_id));
         }
@@ -187,15 +187,26 @@ pub(crate) fn tried_everything(
     found
 }
 
-/// I1: a write that returned is in the table and in the outbox; one that did not is in both or in
-/// neither. `None` = its fate is not known because the process died.
+/// I1: a write that queued something is in the table and in the outbox; one that did not changed
+/// nothing.
 pub(crate) fn wrote_both(
     before: &Seen,
     now: &Seen,
     key: &Key,
     edit: Option<&JsonMap>,
-    returned: Option<bool>,
-) -> Result<bool, Violation> {
+    queued: bool,
+) -> Option<Violation> {
+    if !queued {
+        let same = before.rows.get(key) == now.rows.get(key)
+            && before.ops.get(key) == now.ops.get(key);
+        let text = "a write that says it changed nothing changed something";
+        return (!same).then(|| Violation::new("I1", text).of(&key.1));
+    }
+    // A create that never left vanishes with its deletion, and what the server has comes into force.
+    let vanished = edit.is_none() && now.ops_of(key).is_empty() && !before.ops_of(key).is_empty();
+    if vanished {
+        return None;
+    }
     let in_table = match edit {
         Some(edit) => now.live(key).is_some_and(|row| {
             edit.iter()
@@ -210,24 +221,9 @@ pub(crate) fn wrote_both(
         (Change::Delete, None) => true,
         _ => false,
     };
-    // A create that never left vanishes with its deletion.
-    let vanished = edit.is_none() && now.ops_of(key).is_empty() && !before.ops_of(key).is_empty();
-    let in_outbox = vanished || now.ops_of(key).last().is_some_and(says_so);
-    match (in_table && in_outbox, returned) {
-        (true, Some(true) | None) => Ok(true),
-        (false, Some(false) | None) if in_table == in_outbox || before_is_now(before, now, key) => {
-            Ok(false)
-        }
-        (_, returned) => Err(Violation::new(
-            "I1",
-            format!(
-                "a write (returned: {returned:?}) is in the table: {in_table}, in the outbox: {in_outbox}"
-            ),
-        )
-        .of(&key.1)),
-    }
-}
-
-fn before_is_now(before: &Seen, now: &Seen, key: &Key) -> bool {
-    before.rows.get(key) == now.rows.get(key) && before.ops.get(key) == now.ops.get(key)
+    let in_outbox = now.ops_of(key).last().is_some_and(says_so);
+    (!(in_table && in_outbox)).then(|| {
+        let text = format!("a write is in the table: {in_table}, in the outbox: {in_outbox}");
+        Violation::new("I1", text).of(&key.1)
+    })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use sync_core::json::{JsonMap, same_field};
 use sync_core::{Change, Fate, Op, OpId, SyncEvent};
 
@@ -131,6 +132,12 @@ fn is_gone_anyway(key: &Key, server: &SimServer, never_was: bool) -> bool {
                 .any(|stored| stored.content.is_none())
 }
 
+/// Lists and objects merge by their parts; a value that was cleared before anybody knew of it is
+/// no intent.
+fn is_plain(value: &Value) -> bool {
+    !value.is_array() && !value.is_object() && !value.is_null()
+}
+
 /// A merge that equals the server's record is not pushed: every plain field says what the user
 /// wanted, or an element of a list did not have to be moved.
 fn says_plainly(op: &Op, key: &Key, server: &SimServer) -> bool {
@@ -143,7 +150,7 @@ fn says_plainly(op: &Op, key: &Key, server: &SimServer) -> bool {
         payload
             .fields()
             .iter()
-            .filter(|(name, value)| is_changed(name) && !value.is_array() && !value.is_object())
+            .filter(|(name, value)| is_changed(name) && is_plain(value))
             .filter(|(name, _)| !sync_core::system_fields::is_system_field(name))
             .all(|(name, value)| same_field(Some(value), content.get(name)))
     })

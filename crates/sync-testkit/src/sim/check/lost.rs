@@ -50,7 +50,7 @@ pub(crate) fn field_by_field(
     };
     let mut found = Vec::new();
     match end {
-        None => found.extend(lost_by_deletion(record)),
+        None => found.extend(lost_by_deletion(key, record, ledger)),
         Some(end) => {
             let parts = table.parts(end);
             found.extend(plain_parts(key, record, &parts, ledger));
@@ -69,7 +69,13 @@ fn leaves(edits: &[(Value, Value)]) -> Vec<&Value> {
         .collect()
 }
 
-fn lost_by_deletion(record: &Record) -> Vec<Violation> {
+/// Was one of two values given up, and did an event say so, or may one have said so?
+fn was_contested(ledger: &Ledger, key: &Key, part: &str) -> bool {
+    let field = part.split('.').next().unwrap_or(part);
+    ledger.events_lost || ledger.contested.contains(&(key.clone(), field.to_owned()))
+}
+
+fn lost_by_deletion(key: &Key, record: &Record, ledger: &Ledger) -> Vec<Violation> {
     let mut found = Vec::new();
     let seen_plain = |part: &str, value: &Value| {
         let mut seen = record.deleted.iter().map(|parts| parts.plain.get(part));
@@ -77,7 +83,7 @@ fn lost_by_deletion(record: &Record) -> Vec<Violation> {
     };
     for (part, edits) in &record.edits {
         for leaf in leaves(edits) {
-            if !seen_plain(part, leaf) {
+            if !seen_plain(part, leaf) && !was_contested(ledger, key, part) {
                 let text = format!("{part} = {leaf} was deleted by nobody who saw it");
                 found.push(Violation::new("I8", text));
             }
@@ -113,16 +119,15 @@ fn plain_parts(key: &Key, record: &Record, end: &Parts, ledger: &Ledger) -> Vec<
         alive.retain(|leaf| !seen(leaf));
         let is_allowed = alive.contains(&value)
             || (value.is_null() && was_cleared)
-            || (alive.is_empty() && !record.deleted.is_empty())
-            || (alive.is_empty() && was_cleared && value.is_null());
+            || (!record.deleted.is_empty()
+                && (alive.is_empty() || was_contested(ledger, key, part)));
         if !is_allowed {
             let text = format!("{part} ends as {value}, of {edits:?}");
             found.push(Violation::new("I8", text));
             continue;
         }
-        let field = part.split('.').next().unwrap_or(part);
-        let is_named = ledger.contested.contains(&(key.clone(), field.to_owned()));
-        if alive.len() > 1 && record.deleted.is_empty() && !is_named && !ledger.events_lost {
+        let is_named = was_contested(ledger, key, part);
+        if alive.len() > 1 && record.deleted.is_empty() && !is_named {
             let text = format!("{part}: of {alive:?} one was lost and no event named it");
             found.push(Violation::new("I8", text));
         }

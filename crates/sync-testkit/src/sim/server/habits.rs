@@ -113,11 +113,13 @@ impl Default for Habits {
 }
 
 impl Habits {
-    /// Can this server tell every version from every other, and every repeat from a new request?
-    /// Only then is nothing ever covered or done twice; elsewhere a window of one round trip
+    /// Can this server tell every version from every other, and every repeat from a new request,
+    /// and does it say so? Only then is nothing ever covered or done twice; elsewhere a window of one round trip
     /// remains, which no client can close.
     pub(crate) fn are_exact(&self) -> bool {
-        self.keys == Keys::Honoured && self.stamps != Stamps::Truncated && self.checks_absence
+        self.keys == Keys::Honoured
+            && self.declares
+            && self.stamps != Stamps::Truncated && self.checks_absence
     }
 
     pub(crate) fn features(&self) -> String {

@@ -61,16 +61,12 @@ impl SimServer {
         Ok(answer)
     }
 
-    /// What the list shows now, in order. An opaque cursor would never come back to what commits
-    /// late, so such a list ends before it.
+    /// What the list shows now, in order.
     fn snapshot(&self, request: &PullRequest) -> Vec<(Key, Stored)> {
-        let horizon = self.late.iter().map(|late| late.stored.exact).min();
-        let horizon = horizon.filter(|_| self.habits.paging == Paging::Cursor);
         let mut rows: Vec<(Key, Stored)> = self
             .records()
             .filter(|(key, _)| key.0 == request.kind)
             .filter(|(_, stored)| self.is_listed(stored))
-            .filter(|(_, stored)| horizon.is_none_or(|horizon| stored.exact < horizon))
             .map(|(key, stored)| (key.clone(), stored.clone()))
             .collect();
         rows.sort_by(|one, other| (one.1.exact, &one.0.1).cmp(&(other.1.exact, &other.0.1)));

@@ -127,14 +127,7 @@ impl SimServer {
     /// may share one.
     fn next_stamp(&mut self, key: &Key) -> i128 {
         let step = match self.habits.stamps {
-            // A list with a cursor of its own never comes back to a stamp.
-            Stamps::Shared
-                if self.last_key.as_ref() != Some(key)
-                    && self.changes % 3 != 0
-                    && self.habits.paging != Paging::Cursor =>
-            {
-                0
-            }
+            Stamps::Shared if self.may_share(key) => 0,
             // No two of them share the millisecond that is shown.
             Stamps::Truncated => MILLI + 137 * MICRO,
             Stamps::Micros | Stamps::Shared => 137 * MICRO,
@@ -151,6 +144,15 @@ impl SimServer {
         self.last_stamp = self.last_stamp.max(stamp);
         self.last_key = Some(key.clone());
         stamp
+    }
+
+    /// Two changes share a stamp only if they are made at nearly the same time; a list with a
+    /// cursor of its own would never come back to a stamp.
+    fn may_share(&self, key: &Key) -> bool {
+        self.last_key.as_ref() != Some(key)
+            && self.changes % 3 != 0
+            && self.habits.paging != Paging::Cursor
+            && self.nanos() < self.last_stamp + 500 * MILLI
     }
 
     /// The stamp as clients see it.
@@ -254,7 +256,8 @@ impl SimServer {
     pub(crate) fn write(&mut self, key: &Key, content: Option<JsonMap>, commits_late: bool) {
         self.commit_late_of(key);
         let stored = self.stamped(key, content, None);
-        if commits_late {
+        // A server that gives out its own cursors answers for what commits late.
+        if commits_late && self.habits.paging != Paging::Cursor {
             let until = self.now + LONGEST_TRANSACTION;
             self.late.push(Late {
                 key: key.clone(),
