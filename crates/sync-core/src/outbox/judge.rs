@@ -260,6 +260,11 @@ impl Entity {
     /// The conflict as resolvers, merge functions and listeners see it.
     pub(crate) fn describe(&self, server: ServerState, time: Option<Timestamp>) -> Conflict {
         let head = self.head();
+        let base = if planted!(ParkedAsBase) {
+            newest(self.base.clone(), self.parked.clone())
+        } else {
+            self.base.clone()
+        };
         Conflict {
             kind: self.kind.clone(),
             entity_id: self.id.clone(),
@@ -269,7 +274,7 @@ impl Entity {
             ),
             local: head.and_then(|head| head.written.payload().cloned()),
             server,
-            base: self.base.clone().unwrap_or(ServerState::Absent),
+            base: base.unwrap_or(ServerState::Absent),
             changed_fields: head.and_then(|head| head.changed().cloned()),
             local_time: head.map_or_else(
                 || Timestamp::from_unix_millis(0),

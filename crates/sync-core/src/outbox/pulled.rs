@@ -104,7 +104,9 @@ impl Entity {
             op_ids.push(op.op_id);
         }
         if !op_ids.is_empty() {
-            let state = newest(self.base.clone(), self.parked.clone());
+            let parked = self.parked.clone();
+            let parked = parked.filter(|_| !planted!(DiscardForgetsParked));
+            let state = newest(self.base.clone(), parked);
             self.settle(&state.unwrap_or(ServerState::Absent), rules);
         }
         (op_ids, maybe_applied)
@@ -123,7 +125,7 @@ impl Entity {
         let Some(base) = &self.base else {
             return Flow::Again;
         };
-        if !super::content::same_state(base, &state) {
+        if !super::content::same_state(base, &state) && !planted!(FetchedVersionAsBase) {
             return self.conflict(Found::seen(state), rules);
         }
         let deletes = self.head().is_some_and(|head| head.written.is_delete());

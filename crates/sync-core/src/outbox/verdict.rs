@@ -89,10 +89,13 @@ impl Decision {
                 Self::new(Resolution::AcceptClient, Outcome::Recreate(local.clone()))
             }
             (Some(local), Some(server)) => {
+                let base = conflict
+                    .base_record()
+                    .filter(|_| !planted!(MergeWithoutBase));
                 let result = preserving_merge(
                     local.fields(),
                     server.fields(),
-                    conflict.base_record().map(Record::fields),
+                    base.map(Record::fields),
                     conflict.changed_fields.as_ref(),
                 );
                 let mut decision = Self::merged(conflict, Record::new(result.data));
@@ -209,13 +212,12 @@ impl Entity {
             }
             Outcome::Send(change) => match state.version().cloned() {
                 Some(version) => {
-                    self.set_verdict(
-                        change,
-                        Precondition::IfBase { version },
-                        state,
-                        false,
-                        false,
-                    );
+                    let precondition = if planted!(ForcedMerge) {
+                        Precondition::Force
+                    } else {
+                        Precondition::IfBase { version }
+                    };
+                    self.set_verdict(change, precondition, state, false, false);
                 }
                 None => {
                     // A record without a stamp cannot be checked against.

@@ -62,7 +62,7 @@ impl Entity {
         let newest = self.ops.len().checked_sub(1);
         if let Some(last) = newest
             && rules.table.coalesce
-            && self.ops[last].surely_not_applied()
+            && (self.ops[last].surely_not_applied() || planted!(FoldIntoSent))
         {
             let fold = self.fold(last, change, at, true, rules);
             if last > 0 {
@@ -184,6 +184,9 @@ impl Entity {
     /// Forgets any verdict: the operation goes out as written, against *base*.
     pub(super) fn reset(&mut self, index: usize) {
         let precondition = match &self.base {
+            None | Some(ServerState::Absent) if planted!(CreateWithoutPrecondition) => {
+                Some(Precondition::Force)
+            }
             None | Some(ServerState::Absent) => Some(Precondition::IfAbsent),
             Some(base) => base
                 .version()

@@ -111,7 +111,7 @@ impl PullPhase<'_> {
         let (mut fresh, mut same_stamp, mut busy, mut seen) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
-            if pending.contains(&row.id) {
+            if pending.contains(&row.id) && !planted!(PullClobbers) {
                 busy.push(row);
                 continue;
             }
