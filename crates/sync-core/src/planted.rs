@@ -3,7 +3,7 @@
 //! They exist only where the compiler is given `--cfg sync_planted`. Elsewhere this module is
 //! empty but for a macro that says `false`, and the engine is what it seems.
 //!
-//! A defect is planted for one thread ([`plant`]), so that many worlds can be played at once. In
+//! A defect is planted for one thread (`plant`), so that many worlds can be played at once. In
 //! threads that never said anything the variable `SYNC_PLANTED` holds, by name:
 //!
 //! ```text
