@@ -3,6 +3,13 @@
 //! This crate is the engine. It knows neither SQL nor HTTP: a database is a [`store::Store`], a
 //! server is a [`transport::Transport`].
 
+#[cfg(not(sync_planted))]
+#[macro_use]
+mod planted;
+#[cfg(sync_planted)]
+#[macro_use]
+pub mod planted;
+
 pub mod answer;
 pub mod backoff;
 pub mod changed_fields;

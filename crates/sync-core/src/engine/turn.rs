@@ -91,7 +91,7 @@ impl Shared {
         if let Some(outcome) = lock(&ticket.outcome).take() {
             return outcome.map_err(SyncError::Run);
         }
-        let served = Served {
+        let mut served = Served {
             turns: &self.turns,
             tickets: std::mem::take(&mut *lock(&self.turns.waiting)),
         };
@@ -106,6 +106,9 @@ impl Shared {
             outcome = self.run(union.unwrap_or_default(), &mut questions) => outcome,
         };
         let outcome = outcome.map_err(Arc::new);
+        if planted!(LostWakeUp) {
+            served.tickets.append(&mut lock(&self.turns.waiting));
+        }
         for other in &served.tickets {
             *lock(&other.outcome) = Some(outcome.clone());
         }

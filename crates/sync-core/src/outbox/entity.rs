@@ -148,9 +148,12 @@ impl Entity {
         id: &EntityId,
         row: Option<Record>,
         known: Option<Option<Version>>,
-        ops: Vec<Op>,
+        mut ops: Vec<Op>,
         shadow: Option<Shadow>,
     ) -> Self {
+        if planted!(OrderByClock) {
+            ops.sort_by(|one, other| one.written_at.cmp(&other.written_at));
+        }
         let had_shadow = shadow.is_some();
         let (base, parked) = match shadow {
             Some(shadow) => (Some(shadow.base), shadow.parked),

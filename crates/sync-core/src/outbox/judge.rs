@@ -183,13 +183,15 @@ impl Entity {
         let parked_is_newer = self.parked.as_ref().is_some_and(|parked| {
             let versionless_deletion = answered.is_deleted() && answered.version().is_none();
             match (parked.version(), answered.version()) {
-                (Some(parked), Some(answered)) => parked.is_newer_than(answered),
+                (Some(stamp), Some(answered)) => {
+                    stamp.is_newer_than(answered) && !self.was_judged(parked)
+                }
                 (Some(_), None) => !versionless_deletion || parked.is_deleted(),
                 (None, _) => false,
             }
         });
         match &self.parked {
-            Some(parked) if parked_is_newer && !self.was_judged(parked) => (
+            Some(parked) if parked_is_newer => (
                 parked.clone(),
                 parked.version().map(|version| version.stamp.clone()),
             ),
@@ -256,6 +258,15 @@ impl Entity {
         }
     }
 
+    /// The newest state of the server that is known: what comes into force if the user's edit goes.
+    pub(super) fn newest_seen(&self) -> Option<ServerState> {
+        match &self.parked {
+            // A deletion without a version is newer than anything that was pulled before it.
+            Some(parked) if parked.version().is_none() => Some(parked.clone()),
+            parked => newest(self.base.clone(), parked.clone()),
+        }
+    }
+
     /// The parked state says what *base* says: both move, silently.
     pub(super) fn parked_is_no_news(&self) -> bool {
         match (&self.base, &self.parked) {
@@ -267,6 +278,11 @@ impl Entity {
     /// The conflict as resolvers, merge functions and listeners see it.
     pub(crate) fn describe(&self, server: ServerState, time: Option<Timestamp>) -> Conflict {
         let head = self.head();
+        let base = if planted!(ParkedAsBase) {
+            newest(self.base.clone(), self.parked.clone())
+        } else {
+            self.base.clone()
+        };
         Conflict {
             kind: self.kind.clone(),
             entity_id: self.id.clone(),
@@ -276,7 +292,7 @@ impl Entity {
             ),
             local: head.and_then(|head| head.written.payload().cloned()),
             server,
-            base: self.base.clone().unwrap_or(ServerState::Absent),
+            base: base.unwrap_or(ServerState::Absent),
             changed_fields: head.and_then(|head| head.changed().cloned()),
             local_time: head.map_or_else(
                 || Timestamp::from_unix_millis(0),

@@ -10,6 +10,8 @@ mod entity;
 mod judge;
 mod merged;
 mod next;
+#[cfg(sync_planted)]
+mod planted;
 mod pulled;
 mod save;
 mod settle;

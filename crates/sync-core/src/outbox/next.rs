@@ -23,6 +23,8 @@ pub(crate) struct Attempt {
     pub(crate) ever_sent_before: bool,
     /// The last conflict, to tell who is left waiting.
     pub(crate) last_conflict: Option<Box<Conflict>>,
+    #[cfg(sync_planted)]
+    pub(super) unsaved: Option<Box<crate::op::Op>>,
 }
 
 /// Why the server's record is needed before the head can be sent.
@@ -208,6 +210,10 @@ impl Entity {
         attempt.ever_sent_before = head.ever_sent;
         head.fate = Fate::Unknown;
         head.ever_sent = true;
+        planted!(VerdictNotDurable => self.keep_verdict_in_memory(attempt););
+        if planted!(AckBeforeCommit) {
+            self.take_head();
+        }
     }
 
     /// A fetch before an unchecked push brought this state.

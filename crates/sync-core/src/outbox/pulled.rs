@@ -22,7 +22,8 @@ impl Entity {
             return self.ack(Some(state), rules);
         }
         let beats_parked = self.parked.as_ref().is_none_or(|parked| {
-            state.is_newer_than(parked)
+            parked.version().is_none()
+                || state.is_newer_than(parked)
                 || state.version().map(|v| &v.stamp) == parked.version().map(|v| &v.stamp)
         });
         if is_news && beats_parked {
@@ -34,10 +35,12 @@ impl Entity {
 
     /// Acknowledged without a record: this is the record, unless it is an older one.
     fn pulled_idle(&mut self, state: &ServerState, rules: &Rules<'_>) -> Flow {
-        let is_older = match (&self.known, state.version()) {
-            (Some(Some(known)), Some(version)) => known.is_newer_than(version),
-            _ => false,
-        };
+        let known = self.known.as_ref().and_then(Option::as_ref);
+        let held = self.base.as_ref().and_then(ServerState::version);
+        let is_older = state.version().is_some_and(|version| {
+            let mut newer = known.into_iter().chain(held);
+            newer.any(|newer| newer.is_newer_than(version))
+        });
         if !is_older {
             self.settle(state, rules);
         }
@@ -104,7 +107,10 @@ impl Entity {
             op_ids.push(op.op_id);
         }
         if !op_ids.is_empty() {
-            let state = newest(self.base.clone(), self.parked.clone());
+            if planted!(DiscardForgetsParked) {
+                self.parked = None;
+            }
+            let state = self.newest_seen();
             self.settle(&state.unwrap_or(ServerState::Absent), rules);
         }
         (op_ids, maybe_applied)
@@ -123,7 +129,7 @@ impl Entity {
         let Some(base) = &self.base else {
             return Flow::Again;
         };
-        if !super::content::same_state(base, &state) {
+        if !super::content::same_state(base, &state) && !planted!(FetchedVersionAsBase) {
             return self.conflict(Found::seen(state), rules);
         }
         let deletes = self.head().is_some_and(|head| head.written.is_delete());

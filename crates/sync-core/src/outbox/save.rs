@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::entity::{Entity, Refused, RowEdit};
 use crate::op::{Op, Shadow};
-use crate::store::{Removal, RowWrite, StoreError, StoreTx};
+use crate::store::{Removal, RowOrigin, RowWrite, StoreError, StoreTx};
 use crate::version::{ServerState, Version};
 
 impl Entity {
@@ -71,11 +71,24 @@ impl Entity {
             return self.remove_row(tx, version).await;
         }
         let [row] = rows;
+        self.hold_refused(&row);
         Ok(vec![Refused {
             id: self.id.clone(),
             record: row.record,
             reason: rejected.reason,
         }])
+    }
+
+    /// What the table refused is still what the server has, and what the next edit is made against.
+    fn hold_refused(&mut self, row: &RowWrite) {
+        if let RowOrigin::Server { version, .. } = &row.origin
+            && self.base.is_none()
+        {
+            self.set_base(ServerState::Live {
+                record: row.record.clone(),
+                version: version.clone(),
+            });
+        }
     }
 
     async fn remove_row(

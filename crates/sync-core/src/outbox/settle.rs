@@ -16,7 +16,7 @@ impl Entity {
         };
         let deletes = head.outgoing().is_delete();
         match state {
-            Some(state) if state.is_deleted() && !deletes => {
+            Some(state) if state.is_deleted() && !deletes && !planted!(TombstoneIsSuccess) => {
                 self.conflict(Found::answered(state, None), rules)
             }
             // Some servers answer a deletion with the record that they deleted.
@@ -27,15 +27,9 @@ impl Entity {
 
     /// The head took effect: it goes, and what it leaves is brought in order.
     pub(super) fn ack(&mut self, state: Option<ServerState>, rules: &Rules<'_>) -> Flow {
-        let Some(op) = self.remove_op(0) else {
+        let Some(op) = self.take_head() else {
             return Flow::Settled;
         };
-        self.emit(SyncEvent::OperationPushed {
-            op_id: op.op_id.clone(),
-            kind: self.kind.clone(),
-            entity_id: self.id.clone(),
-            is_delete: op.outgoing().is_delete(),
-        });
         self.forget_judged(&op);
         match state {
             None => self.ack_without_record(&op, rules),
@@ -47,16 +41,28 @@ impl Entity {
 
     /// What the operation was decided against is older than its own effect.
     fn forget_judged(&mut self, op: &Op) {
-        let judged = op
-            .verdict
-            .as_ref()
-            .and_then(|verdict| verdict.judged.as_ref());
-        let parked = self.parked.as_ref().and_then(ServerState::version);
-        if let (Some(judged), Some(parked)) = (judged, parked)
-            && !parked.is_newer_than(judged)
-        {
+        let Some(verdict) = &op.verdict else { return };
+        let parked = self.parked.as_ref().map(ServerState::version);
+        let is_older = match (&verdict.judged, parked) {
+            (Some(judged), Some(Some(parked))) => !parked.is_newer_than(judged),
+            (_, Some(None)) => true,
+            _ => false,
+        };
+        if is_older {
             self.set_parked(None);
         }
+    }
+
+    /// Takes the head out of the queue, as one that the server took.
+    pub(super) fn take_head(&mut self) -> Option<Op> {
+        let op = self.remove_op(0)?;
+        self.emit(SyncEvent::OperationPushed {
+            op_id: op.op_id.clone(),
+            kind: self.kind.clone(),
+            entity_id: self.id.clone(),
+            is_delete: op.outgoing().is_delete(),
+        });
+        Some(op)
     }
 
     /// Success without a record: *base* is the content as sent, its version unknown.
@@ -89,7 +95,7 @@ impl Entity {
     /// Nothing waits: the newest known server state comes into force and the shadow goes, unless
     /// the pull brought other content under the same stamp; then a fetch decides.
     fn ack_last(&mut self, state: ServerState, rules: &Rules<'_>) {
-        let parked = self.parked.take();
+        let parked = self.parked.take().filter(|_| !planted!(LateAnswerWins));
         if let (Some(parked), Some(version)) = (&parked, state.version())
             && parked
                 .version()
@@ -118,6 +124,7 @@ impl Entity {
         if self.ops[0].written.is_delete() {
             if let (Some(record), Some(seen)) = (state.live(), head.written.payload())
                 && !same_as_seen(seen, record, head)
+                && !planted!(DeletesUnseen)
             {
                 return self.conflict(Found::seen(state), rules);
             }
@@ -129,7 +136,9 @@ impl Entity {
             self.reset(0);
             return Flow::Settled;
         };
-        self.replay_onto(server.clone(), seen.clone());
+        if !planted!(RebaseMovesStampOnly) {
+            self.replay_onto(server.clone(), seen.clone());
+        }
         self.reset(0);
         Flow::Settled
     }
@@ -160,7 +169,7 @@ impl Entity {
         let Some(head) = self.head() else {
             return Flow::Settled;
         };
-        if head.outgoing().is_delete() {
+        if head.outgoing().is_delete() || planted!(NotFoundAcksUpsert) {
             self.ack(Some(state), rules)
         } else {
             self.conflict(Found::answered(state, None), rules)
@@ -187,10 +196,12 @@ impl Entity {
         self.emit(event);
         if fate_is_known && rules.table.coalesce && self.ops.len() > 1 {
             // The user has edited since: that edit folds in and starts afresh.
-            if let Some(next) = self.remove_op(1) {
+            if let Some(next) = self.remove_op(1)
+                && !planted!(TailLostWithHead)
+            {
                 let fold = self.fold(0, next.written, next.written_at, false, rules);
                 if fold == super::write::Fold::Vanished {
-                    let state = newest(self.base.clone(), self.parked.clone());
+                    let state = self.newest_seen();
                     self.settle(&state.unwrap_or(ServerState::Absent), rules);
                 }
             }
@@ -250,7 +261,7 @@ impl Entity {
     /// A definitive negative answer of this attempt; an earlier attempt of unknown fate stays so.
     pub(crate) fn answered_negatively(&mut self, before: Fate) {
         if let Some(head) = self.head_mut() {
-            head.fate = if before == Fate::Unknown {
+            head.fate = if before == Fate::Unknown && !planted!(RefusalSpeaksForAll) {
                 Fate::Unknown
             } else {
                 Fate::Negative

@@ -89,10 +89,13 @@ impl Decision {
                 Self::new(Resolution::AcceptClient, Outcome::Recreate(local.clone()))
             }
             (Some(local), Some(server)) => {
+                let base = conflict
+                    .base_record()
+                    .filter(|_| !planted!(MergeWithoutBase));
                 let result = preserving_merge(
                     local.fields(),
                     server.fields(),
-                    conflict.base_record().map(Record::fields),
+                    base.map(Record::fields),
                     conflict.changed_fields.as_ref(),
                 );
                 let mut decision = Self::merged(conflict, Record::new(result.data));
@@ -209,13 +212,12 @@ impl Entity {
             }
             Outcome::Send(change) => match state.version().cloned() {
                 Some(version) => {
-                    self.set_verdict(
-                        change,
-                        Precondition::IfBase { version },
-                        state,
-                        false,
-                        false,
-                    );
+                    let precondition = if planted!(ForcedMerge) {
+                        Precondition::Force
+                    } else {
+                        Precondition::IfBase { version }
+                    };
+                    self.set_verdict(change, precondition, state, false, false);
                 }
                 None => {
                     // A record without a stamp cannot be checked against.
@@ -266,12 +268,15 @@ impl Entity {
     /// What was decided against is the newest known state of the server: it comes into force if
     /// the user gives the edit up, also after another edit has dropped the decision.
     fn remember_judged(&mut self, state: &ServerState) {
-        let is_overtaken = self
-            .parked
-            .as_ref()
-            .is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked));
-        if !is_overtaken {
-            let is_known = state.version().is_some();
+        let parked = self.parked.as_ref();
+        let keeps = match state.version() {
+            Some(_) => parked
+                .is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked)),
+            // The tombstone that a pull brought says more than a 404.
+            None => parked.is_some_and(ServerState::is_deleted),
+        };
+        if !keeps {
+            let is_known = state.version().is_some() || state.is_deleted();
             self.set_parked(is_known.then(|| state.clone()));
         }
     }

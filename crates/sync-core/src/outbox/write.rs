@@ -3,7 +3,6 @@
 use std::mem;
 
 use super::entity::{Entity, Rules};
-use super::judge::newest;
 use crate::changed_fields::ChangedFields;
 use crate::id::OpId;
 use crate::op::{Change, Op, OpStatus, Precondition};
@@ -62,7 +61,7 @@ impl Entity {
         let newest = self.ops.len().checked_sub(1);
         if let Some(last) = newest
             && rules.table.coalesce
-            && self.ops[last].surely_not_applied()
+            && (self.ops[last].surely_not_applied() || planted!(FoldIntoSent))
         {
             let fold = self.fold(last, change, at, true, rules);
             if last > 0 {
@@ -171,7 +170,7 @@ impl Entity {
             let unconfirmed = base
                 .as_ref()
                 .is_some_and(|base| base.is_deleted() && base.version().is_none());
-            match newest(base, self.parked.clone()) {
+            match self.newest_seen() {
                 // Our own deletion whose version nobody told yet: a pull or fetch will.
                 Some(state) if unconfirmed => self.take_state(&state, rules),
                 Some(state) => self.settle(&state, rules),
@@ -184,6 +183,9 @@ impl Entity {
     /// Forgets any verdict: the operation goes out as written, against *base*.
     pub(super) fn reset(&mut self, index: usize) {
         let precondition = match &self.base {
+            None | Some(ServerState::Absent) if planted!(CreateWithoutPrecondition) => {
+                Some(Precondition::Force)
+            }
             None | Some(ServerState::Absent) => Some(Precondition::IfAbsent),
             Some(base) => base
                 .version()

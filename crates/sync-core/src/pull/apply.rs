@@ -27,7 +27,10 @@ pub(super) struct RowsDone {
     pub(super) deletes: u64,
     pub(super) events: Vec<SyncEvent>,
     pub(super) refused: Vec<QuarantineEntry>,
+    /// Rows of entities that nobody here has touched.
     pub(super) applied: Vec<EntityId>,
+    /// Were there others? They settle for themselves what lies in quarantine of them.
+    pub(super) handed_over: bool,
 }
 
 impl PullPhase<'_> {
@@ -111,7 +114,7 @@ impl PullPhase<'_> {
         let (mut fresh, mut same_stamp, mut busy, mut seen) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
-            if pending.contains(&row.id) {
+            if pending.contains(&row.id) && !planted!(PullClobbers) {
                 busy.push(row);
                 continue;
             }
@@ -123,11 +126,13 @@ impl PullPhase<'_> {
         }
         let changed = without_unchanged(tx, kind, same_stamp, &mut seen).await?;
         fresh.extend(changed);
-        seen.extend(busy.iter().map(|row| row.id.clone()));
         if cursor.resync.is_some() {
-            tx.mark_seen(kind, cursor.generation, &seen).await?;
+            let busy = busy.iter().map(|row| row.id.clone());
+            let shown: Vec<EntityId> = seen.iter().cloned().chain(busy).collect();
+            tx.mark_seen(kind, cursor.generation, &shown).await?;
         }
         done.applied = seen;
+        done.handed_over = !busy.is_empty();
         self.write(tx, kind, table, fresh, cursor.generation, &mut done)
             .await?;
         self.hand_over(tx, kind, table, busy, cursor.generation, &mut done)

@@ -68,6 +68,12 @@ impl Chain {
         request.page_token.clone_from(&self.token);
         request.cursor.clone_from(&self.opaque);
         request.filter.clone_from(&self.filter);
+        if planted!(TokenWithMovedCursor)
+            && self.token.is_some()
+            && let Some((stamp, id)) = self.cursor.reached.clone()
+        {
+            (request.since, request.after_id) = (Some(stamp), Some(id));
+        }
         request
     }
 
@@ -101,6 +107,7 @@ impl Chain {
         self.pages += 1;
         let had_token = self.token.is_some();
         let step = match page.next_page_token.clone() {
+            _ if planted!(ShortPageEndsKind) && page.len() < self.limit as usize => Step::End,
             Some(token) => {
                 if !self.tokens_seen.insert(token.clone()) || self.token.as_ref() == Some(&token) {
                     return Err(

@@ -259,6 +259,7 @@ impl<'a> PullPhase<'a> {
                     return Err(error);
                 }
             };
+            planted!(CursorOutsideTransaction => self.commit_cursor(kind, chain.cursor()).await?;);
             ready_rows += size;
             stats.pulled += incoming.usable() as u64;
             incoming.page_size = size as u64;
@@ -275,6 +276,13 @@ impl<'a> PullPhase<'a> {
             .await?;
         self.forget_old_tombstones(kind, &end).await?;
         Ok(end)
+    }
+
+    #[cfg(sync_planted)]
+    async fn commit_cursor(&self, kind: &Kind, cursor: &CursorState) -> Result<(), SyncError> {
+        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        tx.put_cursor(kind, Some(cursor)).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Under [`SoftDelete::PurgeAfter`] the rows of old deletions go; their versions stay known.

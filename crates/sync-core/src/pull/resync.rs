@@ -75,7 +75,7 @@ impl PullPhase<'_> {
             });
         } else {
             for id in candidates {
-                if list_decides {
+                if list_decides || planted!(SweepUnconfirmed) {
                     self.remove(kind, &id, &cursor).await?;
                 } else {
                     self.confirm_and_remove(kind, table, &id, &cursor, stats)
@@ -251,6 +251,9 @@ impl PullPhase<'_> {
             let mut tx = self.context.store.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, &head.entity_id).await?;
             entity.pulled(state, &self.context.rules(table));
+            if planted!(PurgePending) {
+                entity.discard(&self.context.rules(table));
+            }
             self.context
                 .save(&mut *tx, &mut entity, cursor.generation)
                 .await?;

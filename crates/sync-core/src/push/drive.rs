@@ -110,6 +110,9 @@ impl PushPhase<'_> {
                 Next::Send(op) => {
                     entity.mark_sent(attempt);
                     plan.sends.push((key.clone(), *op));
+                    planted!(ParallelOps => for op in entity.send_tails(watermark, &rules) {
+                        plan.sends.push((key.clone(), op));
+                    });
                 }
             }
             let generation = generation(&mut *tx, kind).await?;

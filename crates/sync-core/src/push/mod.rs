@@ -70,9 +70,12 @@ impl<'a> PushPhase<'a> {
         for in_trouble in [false, true] {
             let mut after_seq = None;
             while self.end.is_none() {
-                let heads = self.claim(in_trouble, after_seq).await?;
+                let mut heads = self.claim(in_trouble, after_seq).await?;
                 let Some(last) = heads.last() else { break };
                 after_seq = Some(last.seq);
+                if planted!(OrderByClock) {
+                    heads.sort_by(|one, other| one.written_at.cmp(&other.written_at));
+                }
                 let fresh = |key: &Key| !self.attempts.contains_key(key);
                 let keys: Vec<Key> = heads.into_iter().map(key_of).filter(fresh).collect();
                 self.drive(keys.into()).await?;

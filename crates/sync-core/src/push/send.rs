@@ -102,6 +102,7 @@ impl PushPhase<'_> {
         for (key, sent) in keys.into_iter().zip(sent) {
             let rules = context.rules(context.table(&key.0)?);
             let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
+            planted!(VerdictNotDurable => entity.recall_verdict(self.attempt(&key)););
             let outcome = results
                 .remove(&sent.key)
                 .unwrap_or_else(|| PushOutcome::Trouble {

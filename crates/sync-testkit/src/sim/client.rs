@@ -62,6 +62,8 @@ pub(crate) struct Client {
     events: Option<EventStream>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
+    /// Is a user deciding a conflict?
+    pub(crate) decides_by_hand: bool,
     pub(crate) seen: Seen,
 }
 
@@ -89,6 +91,7 @@ impl Client {
             events: None,
             tasks: Vec::new(),
             strategy: setup.strategy,
+            decides_by_hand: false,
             seen: Seen::default(),
         }
     }

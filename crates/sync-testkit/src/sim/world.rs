@@ -246,6 +246,8 @@ impl<'a> World<'a> {
             _ => None,
         });
         let discards: Vec<Key> = discards.collect();
+        let mut tasks = self.clients[client].tasks.iter();
+        self.clients[client].decides_by_hand = tasks.any(|task| task.what == What::Resolve);
         let ended = self.clients[client].poll();
         self.observe(client, None, &discards);
         self.hear(client);
@@ -286,7 +288,11 @@ impl<'a> World<'a> {
                 key,
                 written == Some(key),
                 discards.contains(key),
-                one.strategy,
+                if one.decides_by_hand {
+                    Strategy::Manual
+                } else {
+                    one.strategy
+                },
                 &shared.server,
             );
             unexplained.extend(gone);

@@ -1,9 +1,12 @@
 //! Pulls that were cut off, and what goes on afterwards.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use sync_core::SyncEvent;
 use sync_testkit::{Fault, MockServer, Route};
+use tokio::sync::Notify;
 
 use crate::setup::{NOTES, Setup, converge, many, seed_note};
 
@@ -22,6 +25,42 @@ async fn e2e_a_page_token_that_the_server_has_forgotten_starts_the_chain_anew() 
         .on(Route::Pull);
     here.sync_fully().await;
     converge(&server, &[&here]).await;
+}
+
+#[tokio::test]
+async fn e2e_a_run_that_dies_between_two_pages_skips_no_row() {
+    for tokens in [true, false] {
+        let server = MockServer::builder()
+            .page_tokens(tokens)
+            .start()
+            .await
+            .unwrap();
+        let old = |mut note: Value| {
+            note["updated_at"] = json!("2025-06-01T00:00:00Z");
+            note
+        };
+        server.seed(NOTES, many(25).into_iter().map(old)).unwrap();
+        let here = Setup::new(&server)
+            .table(|table| table.page_size(10))
+            .open()
+            .await;
+        let asked = Arc::new(Notify::new());
+        let second_page = asked.clone();
+        server
+            .fault(Fault::behave(move |settings| {
+                second_page.notify_one();
+                settings
+            }))
+            .on(Route::Pull)
+            .skip(1);
+        tokio::select! {
+            biased;
+            () = asked.notified() => {}
+            _ = here.engine.sync() => panic!("the run was not to end"),
+        }
+        here.sync_fully().await;
+        assert_eq!(here.count("SELECT COUNT(*) FROM notes").await, 25);
+    }
 }
 
 #[tokio::test]

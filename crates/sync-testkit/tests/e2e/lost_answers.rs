@@ -1,7 +1,9 @@
 //! Answers that got lost: done once, never twice, and nothing moves backwards.
 
+use std::time::Duration;
+
 use serde_json::json;
-use sync_core::{Fate, SyncOptions};
+use sync_core::{ConflictStrategy, Fate, SyncOptions};
 use sync_testkit::{Deletion, Fault, MockServer, Route};
 
 use crate::setup::{NOTES, Setup, assert_fields, converge, device, seed_note, server_with_note};
@@ -149,6 +151,50 @@ async fn e2e_an_edit_behind_a_lost_answer_follows_it() {
         let wanted = json!({"mood": 5, "energy": 6, "body": "theirs"});
         assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
         assert_eq!(server.applied_to(NOTES, "n1"), 2);
+    }
+}
+
+#[tokio::test]
+async fn e2e_a_late_answer_yields_to_what_a_pull_has_brought_since() {
+    for ignore in [false, true] {
+        let builder = MockServer::builder().ignore_keys(ignore);
+        let server = builder.start().await.unwrap();
+        seed_note(&server);
+        let here = Setup::new(&server)
+            .strategy(ConflictStrategy::ServerWins)
+            .open()
+            .await;
+        here.sync_fully().await;
+        here.edit("n1", json!({"mood": 5})).await;
+        let push_only = SyncOptions::default().no_pull();
+        server.fault(Fault::drop_after()).on(Route::Push);
+        here.engine.sync_with(push_only.clone()).await.unwrap();
+        server.update(NOTES, "n1", json!({"mood": 1}));
+        let pull_only = SyncOptions::default().no_push();
+        here.engine.sync_with(pull_only).await.unwrap();
+        here.wait();
+        let report = here.engine.sync_with(push_only).await.unwrap();
+        assert_eq!(report.pending, 0);
+        assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 1}));
+    }
+}
+
+#[tokio::test]
+async fn e2e_edits_take_effect_in_the_order_of_writing_whatever_the_clock_says() {
+    for fault in [Fault::drop_before(), Fault::drop_after()] {
+        let server = server_with_note().await;
+        let here = device(&server).await;
+        here.sync_fully().await;
+        here.edit("n1", json!({"mood": 5})).await;
+        let push_only = SyncOptions::default().no_pull();
+        server.fault(fault).on(Route::Push);
+        here.engine.sync_with(push_only).await.unwrap();
+        let an_hour_ago = here.world.env().now().minus(Duration::from_secs(3600));
+        here.world.set_wall(&an_hour_ago);
+        here.edit("n1", json!({"mood": 6})).await;
+        assert_eq!(here.ops().await.len(), 2);
+        converge(&server, &[&here]).await;
+        assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 6}));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sync_core::{SoftDelete, SyncEvent};
-use sync_testkit::{Deletion, Fault, MockServer, MockServerBuilder, Route};
+use sync_testkit::{Deletion, Fault, MockServer, MockServerBuilder, RecordedRequest, Route};
 
 use crate::setup::{
     Device, NOTES, Setup, assert_fields, converge, device, kind, many, seed_note, server_with_note,
@@ -100,6 +100,28 @@ async fn e2e_rows_that_change_while_pages_are_pulled_are_not_lost() {
         converge(&server, &[&here]).await;
         assert_eq!(here.count(COUNT).await, 31);
     }
+}
+
+#[tokio::test]
+async fn e2e_every_page_of_a_chain_is_asked_for_from_where_the_chain_began() {
+    let server = server_with_note().await;
+    let here = Setup::new(&server)
+        .table(|table| table.page_size(5))
+        .open()
+        .await;
+    here.sync_fully().await;
+    server.advance(Duration::from_secs(60));
+    for note in many(20) {
+        server.update(NOTES, note["id"].as_str().unwrap(), note.clone());
+    }
+    server.clear_recorded();
+    here.sync_fully().await;
+    let keyset = |request: &RecordedRequest| {
+        ["updatedSince", "afterId"].map(|name| request.query(name).map(str::to_owned))
+    };
+    let keysets: Vec<_> = server.pulls(NOTES).iter().map(keyset).collect();
+    assert!(keysets.len() > 3 && keysets[0][0].is_some());
+    assert!(keysets.iter().all(|one| *one == keysets[0]), "{keysets:?}");
 }
 
 #[tokio::test]

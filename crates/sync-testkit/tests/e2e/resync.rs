@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sync_core::{Store, SyncEvent, TxMode};
-use sync_testkit::{Fault, MockServer, Route};
+use sync_testkit::{Fault, MockServer, RecordedRequest, Route};
 
 use crate::setup::{Device, NOTES, Setup, assert_fields, converge, entity, kind, many, seed_note};
 
@@ -119,11 +119,13 @@ async fn e2e_a_full_resync_that_is_interrupted_goes_on_where_it_was() {
     assert_eq!(here.count(COUNT).await, 60);
     server.clear_recorded();
     here.sync_fully().await;
-    assert!(
-        server.pulls(NOTES).len() <= 4,
-        "{}",
-        server.pulls(NOTES).len()
-    );
+    let pulls = server.pulls(NOTES);
+    assert_ne!(pulls[0].query("pageToken"), None, "it went on where it was");
+    let from_zero = |pull: &&RecordedRequest| {
+        let since = pull.query("updatedSince");
+        since.is_some_and(|since| since.starts_with("1970-")) && pull.query("pageToken").is_none()
+    };
+    assert_eq!(pulls.iter().filter(from_zero).count(), 0, "not from the start");
     assert_eq!(here.row("n00003").await, None);
     converge(&server, &[&here]).await;
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::future;
 use serde_json::json;
 use sync_core::store::OpQuery;
-use sync_core::{Resolution, resolve_fn};
+use sync_core::{Resolution, SyncOptions, resolve_fn};
 use sync_testkit::{Fault, Route};
 
 use crate::conflicts::in_conflict;
-use crate::setup::{NOTES, Setup, converge, entity, kind, server_with_note};
+use crate::setup::{NOTES, Setup, assert_fields, converge, device, entity, kind, server_with_note};
 
 #[tokio::test]
 async fn e2e_a_conflict_that_was_put_off_is_asked_again_by_name() {
@@ -70,4 +70,18 @@ async fn e2e_an_edit_behind_a_stuck_one_says_what_holds_it_up() {
     assert!(here.engine.retry(&kind(), &entity("n1")).await.unwrap());
     assert_eq!(here.engine.blocked_by(&tail.op_id).await.unwrap(), None);
     converge(&server, &[&here]).await;
+}
+
+#[tokio::test]
+async fn e2e_an_edit_that_is_discarded_leaves_the_newest_record_that_a_pull_brought() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({"body": "theirs"}));
+    let pull_only = SyncOptions::default().no_push();
+    here.engine.sync_with(pull_only).await.unwrap();
+    here.engine.discard(&kind(), &entity("n1")).await.unwrap();
+    let wanted = json!({"mood": 3, "body": "theirs"});
+    assert_fields(here.live("n1").await.as_ref(), &wanted);
 }

@@ -126,7 +126,10 @@ fn cursor_behind_data(now: &Seen, server: &SimServer) -> Vec<Violation> {
         });
         if passed && !knows(now, key, &stamp, stored.content.is_some(), server) {
             let (since, known) = (&cursor.since, now.newest_known(key));
-            let text = format!("the cursor stands at {since:?}, but {stamp} is not known: {known:?}");
+            let shadow = now.shadows.get(key);
+            let text = format!(
+                "the cursor stands at {since:?}, but {stamp} is not known: {known:?}, {shadow:?}"
+            );
             found.push(Violation::new("I6", text).of(&key.1));
         }
     }

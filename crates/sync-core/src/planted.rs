@@ -1,0 +1,210 @@
+//! Defects that can be switched on, so that whoever hunts for defects can be seen to find them.
+//!
+//! They exist only where the compiler is given `--cfg sync_planted`. Elsewhere this module is
+//! empty but for a macro that says `false`, and the engine is what it seems.
+//!
+//! A defect is planted for one thread (`plant`), so that many worlds can be played at once. In
+//! threads that never said anything the variable `SYNC_PLANTED` holds, by name:
+//!
+//! ```text
+//! SYNC_PLANTED=pull-clobbers RUSTFLAGS="--cfg sync_planted" cargo test
+//! ```
+
+/// Is this defect planted? `planted!(X => code)` is code that only builds with defects have.
+#[cfg(not(sync_planted))]
+macro_rules! planted {
+    ($defect:ident) => {
+        false
+    };
+    ($defect:ident => $($code:tt)*) => {};
+}
+
+/// Is this defect planted? `planted!(X => code)` is code that only builds with defects have.
+#[cfg(sync_planted)]
+macro_rules! planted {
+    ($defect:ident) => {
+        $crate::planted::is_planted($crate::planted::Defect::$defect)
+    };
+    ($defect:ident => $($code:tt)*) => {
+        if planted!($defect) {
+            $($code)*
+        }
+    };
+}
+
+#[cfg(sync_planted)]
+pub use self::switch::{Defect, is_planted, plant};
+
+#[cfg(sync_planted)]
+mod switch {
+    use std::cell::Cell;
+    use std::sync::OnceLock;
+
+    macro_rules! defects {
+        ($($(#[$doc:meta])+ $defect:ident = $name:literal breaks [$($law:literal),+];)+) => {
+            /// A defect that can be planted; its name, and which invariants of the semantics it
+            /// breaks.
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            pub enum Defect {
+                $($(#[$doc])+ $defect,)+
+            }
+
+            impl Defect {
+                /// All of them, in the order of their declaration.
+                pub const ALL: [Self; [$($name),+].len()] = [$(Self::$defect),+];
+
+                /// Its name, in kebab case.
+                #[must_use]
+                pub fn name(self) -> &'static str {
+                    match self {
+                        $(Self::$defect => $name,)+
+                    }
+                }
+
+                /// The invariants by which a checker may name it; the one to expect comes first.
+                #[must_use]
+                pub fn breaks(self) -> &'static [&'static str] {
+                    match self {
+                        $(Self::$defect => &[$($law),+],)+
+                    }
+                }
+            }
+        };
+    }
+
+    defects! {
+        /// A pulled row overwrites the user's row although it has operations: I3.
+        PullClobbers = "pull-clobbers" breaks ["I3", "I8"];
+        /// An operation leaves the outbox with the mark that it was sent, before any answer: I2.
+        AckBeforeCommit = "ack-before-commit" breaks ["I2", "I7"];
+        /// A page's cursor is committed when the page arrives, before its rows are: I6.
+        CursorOutsideTransaction = "cursor-outside-transaction" breaks ["I6", "I7"];
+        /// A merge goes out by force and covers what came after the record it was merged with: I8.
+        ForcedMerge = "forced-merge" breaks ["I8"];
+        /// A tail takes its head's new version without being merged with the new record: I8.
+        RebaseMovesStampOnly = "rebase-moves-stamp-only" breaks ["I8"];
+        /// What a pull parked is the base of the merge, so the others' edits look undone here: I8.
+        ParkedAsBase = "parked-as-base" breaks ["I8"];
+        /// An edit on an unknown version takes the fetched one without being merged with it: I8.
+        FetchedVersionAsBase = "fetched-version-as-base" breaks ["I8"];
+        /// The key stays although content or precondition have changed since it was sent: I5.
+        KeyReused = "key-reused" breaks ["I5", "I10", "I2"];
+        /// The queue is ordered by the device's clock instead of by the order of writing: I4, I12.
+        OrderByClock = "order-by-clock" breaks ["I4", "I12", "I8", "I5"];
+        /// An edit folds into an operation that may have been applied already: I5.
+        FoldIntoSent = "fold-into-sent" breaks ["I5", "I2", "I8"];
+        /// 404 or 410 acknowledges an upsert, which is gone without a decision: I2.
+        NotFoundAcksUpsert = "not-found-acks-upsert" breaks ["I2"];
+        /// A full resync drops the operations of rows that the server no longer has: I2.
+        PurgePending = "purge-pending" breaks ["I2"];
+        /// What waits behind a head is sent along with it, unchecked, without its answer: I4.
+        ParallelOps = "parallel-ops" breaks ["I4", "I8", "I5", "I10"];
+        /// A page token goes out with a keyset that has moved since the chain began: I6.
+        TokenWithMovedCursor = "token-with-moved-cursor" breaks ["I6", "I7"];
+        /// A page shorter than asked for ends the kind, whatever the server's cap or token: I7.
+        ShortPageEndsKind = "short-page-ends-kind" breaks ["I7", "I6"];
+        /// The server's stamps are cut to milliseconds when they are read: I8.
+        TruncatedStamps = "truncated-stamps" breaks ["I8", "I7", "I9", "I5"];
+        /// An answer is written back although something newer lies parked: I9.
+        LateAnswerWins = "late-answer-wins" breaks ["I9", "I7"];
+        /// The sweep of a full resync removes what the list lacked, unasked: I7.
+        SweepUnconfirmed = "sweep-unconfirmed" breaks ["I7", "I2"];
+        /// A call made during a run gets that run's result instead of a run of its own: I10.
+        LostWakeUp = "lost-wake-up" breaks ["I10"];
+        /// A verdict is sent without having been saved, so that a crash forgets it: I5.
+        VerdictNotDurable = "verdict-not-durable" breaks ["I5", "I8"];
+        /// A 2xx with a tombstone counts as success of an upsert: I2.
+        TombstoneIsSuccess = "tombstone-is-success" breaks ["I2", "I8"];
+        /// A create overwrites whatever has its id on the server: I8.
+        CreateWithoutPrecondition = "create-without-precondition" breaks ["I8", "I5"];
+        /// A conflict is merged as if nobody knew the base, so that what one side removed from a
+        /// list comes back: I8.
+        MergeWithoutBase = "merge-without-base" breaks ["I8"];
+        /// A discard restores the base although a newer state lies parked: I7.
+        DiscardForgetsParked = "discard-forgets-parked" breaks ["I7", "I9"];
+        /// The refusal of a head takes the edit that waits behind it along: I2.
+        TailLostWithHead = "tail-lost-with-head" breaks ["I2"];
+        /// A refusal clears an earlier attempt whose answer was lost, so that edits fold into an
+        /// operation that was applied: I5.
+        RefusalSpeaksForAll = "refusal-speaks-for-all" breaks ["I5", "I2", "I8"];
+        /// A waiting deletion is sent although the record is not what the user saw: I8.
+        DeletesUnseen = "deletes-unseen" breaks ["I8"];
+        /// A quarantined row that the table refuses once more is dropped: I7.
+        QuarantineDropped = "quarantine-dropped" breaks ["I7", "I11"];
+    }
+
+    impl Defect {
+        /// The defect of this name.
+        #[must_use]
+        pub fn named(name: &str) -> Option<Self> {
+            Self::ALL.into_iter().find(|defect| defect.name() == name)
+        }
+    }
+
+    thread_local! {
+        /// `None` = this thread never said anything.
+        static PLANTED: Cell<Option<Option<Defect>>> = const { Cell::new(None) };
+    }
+
+    /// Plants this defect in the current thread, instead of any other; `None` = none, whatever
+    /// `SYNC_PLANTED` says.
+    pub fn plant(defect: Option<Defect>) {
+        PLANTED.set(Some(defect));
+    }
+
+    /// Is this defect planted in the current thread?
+    #[must_use]
+    pub fn is_planted(defect: Defect) -> bool {
+        PLANTED.get().unwrap_or_else(everywhere) == Some(defect)
+    }
+
+    /// What is planted in threads that say nothing.
+    fn everywhere() -> Option<Defect> {
+        static NAMED: OnceLock<Option<Defect>> = OnceLock::new();
+        *NAMED.get_or_init(|| {
+            let name = std::env::var("SYNC_PLANTED").ok()?;
+            let defect = Defect::named(&name);
+            // To hunt for a defect that is not there would find nothing and prove nothing.
+            assert!(defect.is_some(), "SYNC_PLANTED: no defect {name:?}");
+            defect
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::collections::BTreeSet;
+        use std::thread;
+
+        use super::{Defect, is_planted, plant};
+
+        #[test]
+        fn a_defect_is_planted_in_its_own_thread_only() {
+            plant(Some(Defect::ForcedMerge));
+            assert!(is_planted(Defect::ForcedMerge));
+            assert!(!is_planted(Defect::PullClobbers));
+            let elsewhere = thread::spawn(|| {
+                plant(None);
+                Defect::ALL.into_iter().any(is_planted)
+            });
+            assert!(!elsewhere.join().unwrap());
+            assert!(is_planted(Defect::ForcedMerge));
+            plant(None);
+            assert!(!is_planted(Defect::ForcedMerge));
+        }
+
+        #[test]
+        fn every_defect_is_found_by_a_name_of_its_own_and_breaks_a_law() {
+            let names: BTreeSet<&str> = Defect::ALL.into_iter().map(Defect::name).collect();
+            assert_eq!(names.len(), Defect::ALL.len());
+            for defect in Defect::ALL {
+                assert_eq!(Defect::named(defect.name()), Some(defect));
+                let is_law = |law: &&str| {
+                    law.strip_prefix('I')
+                        .is_some_and(|n| n.parse().is_ok_and(|n: u8| (1..=12).contains(&n)))
+                };
+                assert!(!defect.breaks().is_empty() && defect.breaks().iter().all(is_law));
+            }
+            assert_eq!(Defect::named("no such defect"), None);
+        }
+    }
+}
