@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod msrv;
+mod sim;
 mod tidy;
 mod workspace;
 
@@ -34,6 +35,11 @@ const TASKS: &[Task] = &[
         name: "msrv",
         about: "builds every library crate with the oldest compiler it promises",
         run: msrv::run,
+    },
+    Task {
+        name: "sim",
+        about: "simulated worlds that look for lost data; `sim --planted` proves that they find it",
+        run: sim::run,
     },
     Task {
         name: "tidy",

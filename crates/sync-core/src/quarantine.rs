@@ -7,8 +7,8 @@ use crate::record::stamp_of;
 use crate::store::{QuarantineEntry, StoreError, StoreTx};
 use crate::time::Timestamp;
 
-/// Sets rows of one kind aside; one that is older than what lies there already is dropped from
-/// `entries`.
+/// Sets rows of one kind aside; one that is older than what lies there already, or the very same, is
+/// dropped from `entries`.
 pub(crate) async fn put(
     tx: &mut dyn StoreTx,
     kind: &Kind,
@@ -23,6 +23,7 @@ pub(crate) async fn put(
         .iter()
         .filter_map(|entry| Some((&*entry.key, stamp(entry)?)))
         .collect();
+    entries.retain(|entry| !kept.iter().any(|kept| is_same(kept, entry)));
     entries.retain(|entry| match (newest.get(&*entry.key), stamp(entry)) {
         (Some(kept), Some(stamp)) => stamp >= *kept,
         _ => true,
@@ -57,6 +58,10 @@ pub(crate) async fn release(
         .map(|entry| entry.key)
         .collect();
     tx.delete_quarantine(kind, &released).await
+}
+
+fn is_same(one: &QuarantineEntry, other: &QuarantineEntry) -> bool {
+    one.key == other.key && one.row == other.row && one.reason == other.reason
 }
 
 fn stamp(entry: &QuarantineEntry) -> Option<Timestamp> {

@@ -1,30 +1,65 @@
-//! Looks for lost data in simulated worlds.
+//! Looks for lost data in simulated worlds (`cargo xtask sim`), and proves that it can find it
+//! (`cargo xtask sim --planted`).
+
+mod arguments;
+mod hunt;
+#[cfg(sync_planted)]
+mod planted;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
-use sync_testkit::sim::{Simulation, Tested};
+use sync_testkit::sim::Simulation;
+
+use crate::arguments::Arguments;
+
+/// From so many seeds on everything that can happen must have happened.
+const ENOUGH_FOR_EVERYTHING: u64 = 200;
 
 fn main() -> ExitCode {
-    let arguments: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().unwrap_or(0)).collect();
-    let (from, to, steps) = (arguments[0], arguments[1], arguments[2]);
-    let simulation = Simulation::default().steps(steps as u32);
-    let mut tested = Tested::default();
-    let mut bad = std::collections::BTreeMap::new();
-    for seed in from..to {
-        let outcome = simulation.run(seed);
-        tested.counters.add(&outcome.counters);
-        tested.seeds += 1;
-        if let Some(violation) = outcome.violations.first() {
-            bad.entry(violation.invariant).or_insert_with(Vec::new).push((seed, outcome.failed_at, violation.what.chars().take(300).collect::<String>()));
+    let arguments = match Arguments::read(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            eprintln!("{problem}\n\n{}", arguments::USAGE);
+            return ExitCode::from(2);
         }
+    };
+    if run(&arguments) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
-    println!("{tested}\nmissing {:?}", tested.counters.missing());
-    for (k, v) in &bad {
-        println!("{k}: {} seeds", v.len());
-        for x in v.iter().take(4) { println!("   {x:?}"); }
+}
+
+fn run(arguments: &Arguments) -> bool {
+    if arguments.planted {
+        return planted(arguments);
     }
-    if arguments.len() > 3 {
-        if let Err(failure) = simulation.check(from..to) { println!("{failure}"); }
+    let simulation = Simulation::default().steps(arguments.steps);
+    let started = Instant::now();
+    let tested = match hunt::hunt(&simulation, arguments.first..arguments.last()) {
+        Ok(tested) => tested,
+        Err(failure) => {
+            eprintln!("{failure}");
+            return false;
+        }
+    };
+    println!("{tested} ({:.1} s)", started.elapsed().as_secs_f64());
+    let missing = tested.counters.missing();
+    if tested.seeds >= ENOUGH_FOR_EVERYTHING && !missing.is_empty() {
+        eprintln!("never happened: {}", missing.join(", "));
+        return false;
     }
-    ExitCode::SUCCESS
+    true
+}
+
+#[cfg(sync_planted)]
+fn planted(arguments: &Arguments) -> bool {
+    planted::prove(arguments)
+}
+
+#[cfg(not(sync_planted))]
+fn planted(_: &Arguments) -> bool {
+    eprintln!("this build has no planted defects: run `cargo xtask sim --planted`");
+    false
 }

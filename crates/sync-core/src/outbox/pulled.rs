@@ -36,7 +36,7 @@ impl Entity {
     /// Acknowledged without a record: this is the record, unless it is an older one.
     fn pulled_idle(&mut self, state: &ServerState, rules: &Rules<'_>) -> Flow {
         let known = self.known.as_ref().and_then(Option::as_ref);
-        let held = self.base.as_ref().and_then(ServerState::version);
+        let held = self.parked.as_ref().and_then(ServerState::version);
         let is_older = state.version().is_some_and(|version| {
             let mut newer = known.into_iter().chain(held);
             newer.any(|newer| newer.is_newer_than(version))

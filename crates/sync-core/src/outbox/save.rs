@@ -71,7 +71,7 @@ impl Entity {
             return self.remove_row(tx, version).await;
         }
         let [row] = rows;
-        self.hold_refused(&row);
+        self.hold_refused(tx, &row).await?;
         Ok(vec![Refused {
             id: self.id.clone(),
             record: row.record,
@@ -79,16 +79,32 @@ impl Entity {
         }])
     }
 
-    /// What the table refused is still what the server has, and what the next edit is made against.
-    fn hold_refused(&mut self, row: &RowWrite) {
-        if let RowOrigin::Server { version, .. } = &row.origin
-            && self.base.is_none()
-        {
-            self.set_base(ServerState::Live {
-                record: row.record.clone(),
-                version: version.clone(),
-            });
+    /// What the table refused is still what the server has: the next edit of the row that the user
+    /// sees instead must be merged with it.
+    async fn hold_refused(
+        &mut self,
+        tx: &mut dyn StoreTx,
+        refused: &RowWrite,
+    ) -> Result<(), StoreError> {
+        let RowOrigin::Server { version, .. } = &refused.origin else {
+            return Ok(());
+        };
+        if self.base.is_some() {
+            return Ok(());
         }
+        let row = tx.get(&self.kind, std::slice::from_ref(&self.id)).await?;
+        self.set_base(match row.into_iter().next() {
+            Some(record) => ServerState::Live {
+                record,
+                version: None,
+            },
+            None => ServerState::Absent,
+        });
+        self.set_parked(Some(ServerState::Live {
+            record: refused.record.clone(),
+            version: version.clone(),
+        }));
+        Ok(())
     }
 
     async fn remove_row(

@@ -6,6 +6,7 @@ use super::{Key, PushPhase};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::Kind;
+use crate::op::Shadow;
 use crate::outbox::{Entity, FetchWhy, Flow, Found, Next};
 use crate::store::{StoreError, StoreTx, TxMode};
 use crate::time::Timestamp;
@@ -214,8 +215,20 @@ impl PushPhase<'_> {
             let idle = tx
                 .idle_shadows(&kind, self.context.config.page_size)
                 .await?;
+            // What the table refused is known: it waits in quarantine, not for an answer.
+            let keys: Vec<String> = idle
+                .iter()
+                .map(|shadow| shadow.entity_id.to_string())
+                .collect();
+            let refused = tx.quarantined_of(&kind, &keys).await?;
             drop(tx);
-            for shadow in idle.into_iter().filter(|shadow| shadow.parked.is_some()) {
+            let waits = |shadow: &Shadow| {
+                shadow.parked.is_some()
+                    && refused
+                        .iter()
+                        .all(|entry| entry.key != shadow.entity_id.as_str())
+            };
+            for shadow in idle.into_iter().filter(waits) {
                 self.confirm(&(kind.clone(), shadow.entity_id)).await?;
                 if self.end.is_some() {
                     return Ok(());

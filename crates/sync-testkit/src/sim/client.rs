@@ -31,9 +31,8 @@ pub(crate) const ENDLESS: u32 = 20_000;
 pub(crate) struct Task {
     pub(crate) what: What,
     pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
-    /// Operations that were first in line when it was asked for, with the time of their newest edit
-    /// and the length of their line.
-    pub(crate) waited: BTreeMap<OpId, (sync_core::Timestamp, usize)>,
+    /// Operations that were first in line when it was asked for, as they were then.
+    pub(crate) waited: BTreeMap<OpId, sync_core::Change>,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
 }
@@ -208,7 +207,7 @@ impl Client {
         };
         let heads = self.seen.ops.values().filter_map(|ops| {
             let head = ops.first()?;
-            Some((head.op_id.clone(), (head.written_at.clone(), ops.len())))
+            Some((head.op_id.clone(), head.written.clone()))
         });
         let waited = heads.collect();
         let future: BoxFuture<'static, _> = match (&what, asked) {

@@ -69,6 +69,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// The step after which the first of them was noticed; `None` = at the end.
     pub failed_at: Option<usize>,
+    /// So many steps were done.
+    pub steps: u64,
     /// How often each thing happened.
     pub counters: Counters,
     /// What happened, line by line, if it was asked for.
@@ -165,7 +167,8 @@ impl Simulation {
         if failed_at.is_none() {
             world.end();
         }
-        world.into_outcome(failed_at)
+        let steps = failed_at.map_or(schedule.steps.len(), |place| place + 1);
+        world.into_outcome(failed_at, steps as u64)
     }
 
     /// The shortest schedule that breaks the same invariant as this one, as far as it is found.
@@ -183,12 +186,10 @@ impl Simulation {
         let mut tested = Tested::default();
         for seed in seeds {
             let outcome = self.run(seed);
-            if let Some(violation) = outcome.violations.into_iter().next() {
-                return Err(Box::new(self.failure(seed, violation)));
+            if let Some(violation) = outcome.violations.first() {
+                return Err(Box::new(self.failure(seed, violation.clone())));
             }
-            tested.seeds += 1;
-            tested.steps += u64::from(self.steps);
-            tested.counters.add(&outcome.counters);
+            tested.count(&outcome);
         }
         Ok(tested)
     }
@@ -208,6 +209,13 @@ impl Simulation {
 }
 
 impl Tested {
+    /// One world more.
+    pub fn count(&mut self, outcome: &Outcome) {
+        self.seeds += 1;
+        self.steps += outcome.steps;
+        self.counters.add(&outcome.counters);
+    }
+
     /// Both together.
     pub fn add(&mut self, other: &Self) {
         self.seeds += other.seeds;

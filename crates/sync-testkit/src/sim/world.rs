@@ -425,7 +425,7 @@ impl<'a> World<'a> {
 }
 
 impl World<'_> {
-    pub(crate) fn into_outcome(self, failed_at: Option<usize>) -> super::Outcome {
+    pub(crate) fn into_outcome(self, failed_at: Option<usize>, steps: u64) -> super::Outcome {
         let mut shared = self.lock();
         let story = shared.story.take().unwrap_or_default();
         let counters = shared.counters.clone();
@@ -435,6 +435,7 @@ impl World<'_> {
         super::Outcome {
             violations: self.violations,
             failed_at,
+            steps,
             counters,
             story,
             end,

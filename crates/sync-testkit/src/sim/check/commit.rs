@@ -182,7 +182,7 @@ pub(crate) fn tried_everything(
             && head.last_error.is_none()
             && head.next_attempt_at.is_none()
             && !sent.contains_key(&head.op_id);
-        if untouched && waited == Some(&(head.written_at.clone(), ops.len())) {
+        if untouched && waited == Some(&head.written) {
             let text = "it was queued before the call, and the call's run did not try it";
             found.push(Violation::new("I10", text).of(&head.entity_id));
         }
