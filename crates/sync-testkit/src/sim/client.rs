@@ -10,10 +10,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use sync_core::event::EventStream;
-use sync_core::json::JsonMap;
+use sync_core::json::{JsonMap, same_field};
+use sync_core::store::TxMode;
 use sync_core::{
-    ChangedFields, Conflict, OpId, Record, Resolution, SoftDelete, SyncConfig,
-    SyncEngine, SyncError, SyncEvent, SyncReport, TableConfig, resolve_fn,
+    ChangedFields, Conflict, Op, OpStatus, Record, Resolution, SoftDelete, SyncConfig,
+    SyncEngine, SyncError, SyncEvent, SyncOptions, SyncReport, TableConfig, resolve_fn,
 };
 
 use super::link::{Own, SimLink, World, lock};
@@ -31,8 +32,8 @@ pub(crate) const ENDLESS: u32 = 20_000;
 pub(crate) struct Task {
     pub(crate) what: What,
     pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
-    /// Operations that were first in line when it was asked for, as they were then.
-    pub(crate) waited: BTreeMap<OpId, sync_core::Change>,
+    /// The queues that were there when it was asked for and that nothing held up.
+    pub(crate) waited: BTreeMap<Key, Vec<Op>>,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
 }
@@ -163,27 +164,47 @@ impl Client {
 
     // -- what users do -------------------------------------------------------------------------
 
-    /// Changes these fields of a row, or inserts it.
+    /// Changes these fields of a row, or inserts it; nothing if what the user saw of it is no more
+    /// what is there. Plain fields may have changed in the meantime: the edit does not build on
+    /// them.
     pub(crate) fn write(
         &self,
         table: &SimTable,
         key: &Key,
         fields: &JsonMap,
     ) -> Result<Writing, SyncError> {
-        let records = self.engine()?.records(table.kind().as_str())?;
+        let engine = self.engine()?;
+        let (records, store) = (engine.records(table.kind().as_str())?, engine.store());
         let changed: ChangedFields = fields.keys().cloned().collect();
-        let present = self.seen.live(key).cloned();
-        let exists = present.is_some();
-        let mut row = present.unwrap_or_default();
+        let seen = self.seen.live(key).cloned();
+        let builds_on = |field: &&String| table.is_built_upon(field);
+        let builds_on: Vec<String> = fields.keys().filter(builds_on).cloned().collect();
+        let mut row = seen.clone().unwrap_or_default();
         row.insert("id".to_owned(), key.1.as_str().into());
         row.extend(fields.clone());
-        let record = Record::new(row);
+        let (record, key) = (Record::new(row), key.clone());
         Ok(Box::pin(async move {
-            if exists {
-                records.change(record, &changed).await
-            } else {
-                records.insert(record).await.map(|()| true)
+            let mut tx = store.begin(TxMode::Write).await?;
+            let rows = tx.get(&key.0, std::slice::from_ref(&key.1)).await?;
+            let here = rows.into_iter().find(|row| !row.is_deleted());
+            let is_as_seen = match (&here, &seen) {
+                (None, None) => true,
+                (Some(here), Some(seen)) => builds_on
+                    .iter()
+                    .all(|field| same_field(here.get(field), seen.get(field))),
+                _ => false,
+            };
+            if !is_as_seen {
+                return Ok(false);
             }
+            let queued = if here.is_some() {
+                records.change_in(&mut *tx, record, &changed).await?
+            } else {
+                records.insert_in(&mut *tx, record).await?;
+                true
+            };
+            tx.commit().await?;
+            Ok(queued)
         }))
     }
 
@@ -205,11 +226,20 @@ impl Client {
         let Some(engine) = self.engine.clone() else {
             return;
         };
-        let heads = self.seen.ops.values().filter_map(|ops| {
-            let head = ops.first()?;
-            Some((head.op_id.clone(), head.written.clone()))
-        });
-        let waited = heads.collect();
+        let is_free = |ops: &[Op]| {
+            ops.first().is_some_and(|head| {
+                head.status == OpStatus::Pending && !head.ever_sent && head.next_attempt_at.is_none()
+            })
+        };
+        // What is in conflict may be asked about again, and put off again.
+        let is_quiet = |key: &Key| {
+            let shadow = self.seen.shadows.get(key);
+            shadow.is_none_or(|shadow| shadow.parked.is_none())
+        };
+        let waited = self.seen.ops.iter();
+        let waited = waited.filter(|(key, ops)| is_free(ops) && is_quiet(key));
+        let waited = waited.map(|(key, ops)| (key.clone(), ops.clone()));
+        let waited = waited.collect();
         let future: BoxFuture<'static, _> = match (&what, asked) {
             (What::Discard(key), _) => {
                 let (kind, id) = key.clone();
@@ -218,7 +248,15 @@ impl Client {
             (_, Some(Asked::Resync { clear_data })) => {
                 Box::pin(async move { engine.full_resync(clear_data).await.map(Some) })
             }
-            (_, _) => Box::pin(async move { engine.sync().await.map(Some) }),
+            (_, asked) => {
+                let all = SyncOptions::default();
+                let options = match asked {
+                    Some(Asked::Push) => all.no_pull(),
+                    Some(Asked::Pull) => all.no_push(),
+                    _ => all,
+                };
+                Box::pin(async move { engine.sync_with(options).await.map(Some) })
+            }
         };
         self.tasks.push(Task {
             what,

@@ -26,6 +26,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "write during a run",
             "die while writing",
             "sync",
+            "push alone",
+            "pull alone",
             "sync during a run",
             "resync",
             "resync that clears",
@@ -134,6 +136,8 @@ impl Counters {
             Step::DieWriting { .. } => self.count("die while writing"),
             Step::Ask { what, .. } => self.count(match what {
                 Asked::Sync => "sync",
+                Asked::Push => "push alone",
+                Asked::Pull => "pull alone",
                 Asked::Resync { clear_data: false } => "resync",
                 Asked::Resync { clear_data: true } => "resync that clears",
             }),

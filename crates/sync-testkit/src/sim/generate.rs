@@ -28,6 +28,8 @@ struct Mood {
     resyncs: bool,
     switches: bool,
     long_waits: bool,
+    /// Many runs only push.
+    halves: bool,
     /// Somebody writes while a run is under way, rather than between runs.
     busy: bool,
     /// One failure is preferred.
@@ -143,6 +145,7 @@ fn mood(rng: &mut fastrand::Rng) -> Mood {
         resyncs: one_in(rng, 3),
         switches: one_in(rng, 12),
         long_waits: one_in(rng, 6),
+        halves: rng.bool(),
         busy: rng.bool(),
         favourite: FAVOURITES[rng.usize(..FAVOURITES.len())],
     }
@@ -262,6 +265,8 @@ fn draw(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<Ste
         }),
         33..60 => {
             let what = match rng.u32(..20) {
+                1 | 2 => Asked::Pull,
+                3..8 if mood.halves => Asked::Push,
                 0 if mood.resyncs => Asked::Resync {
                     clear_data: one_in(rng, 4),
                 },
@@ -291,17 +296,67 @@ fn draw(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<Ste
             client,
             seconds: [-31_536_000, -86_400, -300, 300, 86_400, 31_536_000][rng.usize(..6)],
         }),
-        84..88 => steps.push(Step::Wait {
+        84..86 => steps.push(Step::Wait {
             seconds: match rng.u32(..8) {
                 0 if mood.long_waits => 8 * 24 * 3600,
                 0..4 => 1,
                 _ => rng.u32(1..600),
             },
         }),
-        88..91 => steps.push(Step::Deliver { newest: rng.bool() }),
+        86..89 if setup.clients > 1 => scene(rng, setup, mood, steps),
+        89 | 90 => steps.push(Step::Deliver { newest: rng.bool() }),
         91..100 if mood.other_apps => steps.push(Step::Server {
             act: server_act(rng, mood),
         }),
         _ => {}
+    }
+}
+
+/// Two users at one row, one of them on a bad line: where edits, answers and repeats meet.
+fn scene(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<Step>) {
+    let (table, row) = (table(rng), rng.u8(..5));
+    let one = rng.u8(..setup.clients);
+    let other = (one + 1) % setup.clients;
+    let write = |rng: &mut fastrand::Rng, client| Step::User {
+        client,
+        act: Act::Write {
+            table,
+            row,
+            fields: 1 << rng.u16(..5),
+            removes: false,
+        },
+    };
+    let ask = |client, what| Step::Ask {
+        client,
+        what,
+        after_seconds: 200,
+    };
+    let go = |client, fates| Step::Go {
+        client,
+        until: Until::End,
+        fates,
+    };
+    for client in [one, other] {
+        steps.extend([ask(client, Asked::Sync), go(client, Vec::new())]);
+    }
+    steps.extend([write(rng, one), write(rng, other)]);
+    steps.extend([ask(other, Asked::Sync), go(other, Vec::new())]);
+    for _ in 0..3 {
+        let what = [Asked::Push, Asked::Push, Asked::Sync, Asked::Pull][rng.usize(..4)];
+        let bad = [Fate::AnswerLost, Fate::Status(403), mood.favourite][rng.usize(..3)];
+        let fates = match rng.u32(..3) {
+            0 => Vec::new(),
+            1 => vec![bad],
+            _ => vec![Fate::Arrives, bad],
+        };
+        steps.extend([ask(one, what), go(one, fates)]);
+        match rng.u32(..4) {
+            0 => steps.push(write(rng, one)),
+            1 | 2 if mood.deletes => steps.push(Step::User {
+                client: one,
+                act: Act::Delete { table, row },
+            }),
+            _ => {}
+        }
     }
 }

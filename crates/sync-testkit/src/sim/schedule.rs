@@ -229,6 +229,10 @@ pub enum Decision {
 pub enum Asked {
     /// A sync.
     Sync,
+    /// Its first half.
+    Push,
+    /// Its second half.
+    Pull,
     /// A full resync.
     Resync {
         /// Without confirmation of what is removed.

@@ -103,6 +103,14 @@ impl SimTable {
         &self.schema.kind
     }
 
+    /// Is a new value of this field made of the one that was there?
+    pub(crate) fn is_built_upon(&self, field: &str) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(name, kind, _)| {
+            name == field && matches!(kind, FieldKind::List | FieldKind::Object)
+        })
+    }
+
     pub(crate) fn field_at(&self, place: u8) -> Option<&(String, FieldKind, ColumnType)> {
         self.fields.get(usize::from(place) % self.fields.len().max(1))
     }

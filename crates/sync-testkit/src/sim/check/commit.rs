@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sync_core::json::{JsonMap, same_field};
-use sync_core::{Change, Op, OpStatus, Timestamp};
+use sync_core::{Change, Op, OpId, Timestamp};
 
 use super::Violation;
 use crate::sim::client::Task;
@@ -79,9 +79,9 @@ fn row_says_what_waits(now: &Seen, key: &Key, ops: &[Op]) -> Option<Violation> {
 
 /// I9: what is known of a record never becomes older.
 fn no_way_back(before: &Seen, key: &Key, stamp: &Timestamp) -> Option<Violation> {
-    let known = before.versions.get(key)?.as_ref()?;
-    (*stamp < known.stamp).then(|| {
-        let text = format!("the row went back from {} to {stamp}", known.stamp);
+    let known = before.newest_known(key)?;
+    (*stamp < known).then(|| {
+        let text = format!("the row went back from {known} to {stamp}");
         Violation::new("I9", text).of(&key.1)
     })
 }
@@ -165,29 +165,24 @@ pub(crate) fn pulled_everything(task: &Task, now: &Seen, server: &SimServer) -> 
         .collect()
 }
 
-/// I10: a call covers every operation that was queued before it.
+/// I10: a call covers every operation that was queued before it: none is as if nobody had asked.
 pub(crate) fn tried_everything(
     task: &Task,
     now: &Seen,
-    sent: &BTreeMap<sync_core::OpId, u32>,
+    sent: &BTreeMap<OpId, u32>,
 ) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for ops in now.ops.values() {
-        let Some(head) = ops.first() else { continue };
-        let waited = task.waited.get(&head.op_id);
-        let untouched = head.status == OpStatus::Pending
-            && !head.ever_sent
-            && head.verdict.is_none()
-            && head.try_count == 0
-            && head.last_error.is_none()
-            && head.next_attempt_at.is_none()
-            && !sent.contains_key(&head.op_id);
-        if untouched && waited == Some(&head.written) {
+    let untouched = task.waited.iter().filter(|(key, ops)| {
+        let was_sent = ops.iter().any(|op| sent.contains_key(&op.op_id));
+        let shadow = now.shadows.get(*key);
+        let is_in_conflict = shadow.is_some_and(|shadow| shadow.parked.is_some());
+        now.ops_of(key) == ops.as_slice() && !was_sent && !is_in_conflict
+    });
+    untouched
+        .map(|(key, _)| {
             let text = "it was queued before the call, and the call's run did not try it";
-            found.push(Violation::new("I10", text).of(&head.entity_id));
-        }
-    }
-    found
+            Violation::new("I10", text).of(&key.1)
+        })
+        .collect()
 }
 
 /// I1: a write that queued something is in the table and in the outbox; one that did not changed
