@@ -273,7 +273,10 @@ impl Entity {
             Some(_) => parked
                 .is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked)),
             // The tombstone that a pull brought says more than a 404.
-            None => parked.is_some_and(ServerState::is_deleted),
+            None => {
+                let newest = parked.or(self.base.as_ref());
+                newest.is_some_and(|newest| newest.is_deleted() && newest.version().is_some())
+            }
         };
         if !keeps {
             let is_known = state.version().is_some() || state.is_deleted();

@@ -62,6 +62,8 @@ pub(crate) struct Client {
     events: Option<EventStream>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
+    /// Did it ever ask for a resync that clears?
+    believes_lists: bool,
     /// Is a user deciding a conflict?
     pub(crate) decides_by_hand: bool,
     pub(crate) seen: Seen,
@@ -91,6 +93,7 @@ impl Client {
             events: None,
             tasks: Vec::new(),
             strategy: setup.strategy,
+            believes_lists: false,
             decides_by_hand: false,
             seen: Seen::default(),
         }
@@ -226,6 +229,7 @@ impl Client {
         let Some(engine) = self.engine.clone() else {
             return;
         };
+        self.believes_lists |= asked == Some(Asked::Resync { clear_data: true });
         let is_free = |ops: &[Op]| {
             ops.first().is_some_and(|head| {
                 head.status == OpStatus::Pending && !head.ever_sent && head.next_attempt_at.is_none()
@@ -316,8 +320,12 @@ impl Client {
         ended
     }
 
-    /// What this client has as the server has it may be left out of a list.
+    /// What this client has as the server has it may be left out of a list, unless it once asked
+    /// for a list that alone decides.
     pub(crate) fn note_known(&self) {
+        if self.believes_lists {
+            return lock(&self.link.own).known.clear();
+        }
         let settled = self.seen.versions.iter().filter_map(|(key, version)| {
             let version = version.as_ref()?;
             self.seen.is_settled(key).then(|| (key.clone(), version.stamp.clone()))
