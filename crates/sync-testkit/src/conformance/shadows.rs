@@ -147,3 +147,17 @@ pub async fn a_shadow_without_operation_is_idle(store: Arc<dyn Store>) {
     assert_eq!(entities(&idle), ids(["a", "b"]));
     assert_eq!(tx.idle_shadows(&wide(), 0).await.unwrap(), []);
 }
+
+pub async fn many_shadows_go_in_one_call(store: Arc<dyn Store>) {
+    let names: Vec<_> = (0..2_000).map(|n| id(&format!("e{n:04}"))).collect();
+    let shadows: Vec<_> = names
+        .iter()
+        .map(|id| shadow(&wide(), id.as_str()))
+        .collect();
+    put(&store, &shadows).await;
+    let mut tx = writing(&store).await;
+    assert_eq!(tx.shadows(&wide(), &names).await.unwrap(), shadows);
+    assert_eq!(tx.idle_shadows(&wide(), 5_000).await.unwrap(), shadows);
+    tx.delete_shadows(&wide(), &names).await.unwrap();
+    assert_eq!(tx.pending(&wide(), &names).await.unwrap(), []);
+}
