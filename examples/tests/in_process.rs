@@ -1,4 +1,8 @@
 //! The transport of `docs/writing-a-transport.md` keeps the contract of `Transport`.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lints spare tests, but not the helpers beside them"
+)]
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +15,7 @@ use sync_testkit::transport_conformance::{Ability, Circumstance, TransportHarnes
 
 const TOKEN: &str = "s3cret-of-this-device";
 
-transport_conformance!(Harness::start(), skips: [
+transport_conformance!(async { Harness::new() }, skips: [
     // `max_batch` is 1.
     each_operation_of_a_batch_has_its_own_result,
     a_batch_of_the_greatest_size_is_taken,
@@ -88,7 +92,7 @@ struct Harness {
 }
 
 impl Harness {
-    async fn start() -> Self {
+    fn new() -> Self {
         let line = Arc::new(RoughLine {
             server: Server::new(TOKEN),
             circumstance: Mutex::default(),

@@ -34,7 +34,7 @@ pub(super) fn page(response: Response) -> Result<PullPage, TransportError> {
 }
 
 /// One record, or that it is gone.
-pub(super) fn state(id: &EntityId, response: Response) -> Result<ServerState, TransportError> {
+pub(super) fn state(id: &EntityId, response: &Response) -> Result<ServerState, TransportError> {
     match (response.status, &response.body) {
         (404 | 410, _) => Ok(ServerState::gone()),
         (200..=299, Some(body)) if names(body, id) => Ok(state_of(body)),
@@ -43,7 +43,7 @@ pub(super) fn state(id: &EntityId, response: Response) -> Result<ServerState, Tr
 }
 
 /// What became of one operation.
-pub(super) fn outcome(op: &PushOp, response: Response) -> PushOutcome {
+pub(super) fn outcome(op: &PushOp, response: &Response) -> PushOutcome {
     let status = response.status;
     match (status, &response.body) {
         (200..=299, None) => PushOutcome::Accepted { state: None },

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sync_core::ServerState;
 use sync_core::transport::{
-    Answer, Capabilities, FetchRequest, PullPage, PullRequest, PushRequest, PushResult, Transport,
-    TransportError, TransportErrorKind, WakeupStream,
+    Answer, Capabilities, FetchRequest, PullPage, PullRequest, PushOp, PushRequest, PushResult,
+    Transport, TransportError, TransportErrorKind, WakeupStream,
 };
 
 pub use server::Server;
@@ -35,7 +35,7 @@ pub enum Ask {
     /// One record.
     Find(FetchRequest),
     /// One write.
-    Write(sync_core::transport::PushOp),
+    Write(PushOp),
     /// Whether anybody is there.
     Ping,
 }
@@ -108,11 +108,15 @@ impl Transport for InProcess {
     }
 
     async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
+        if request.ops.len() > 1 {
+            let message = "one operation at a time, as `max_batch` says";
+            let error = TransportError::new(TransportErrorKind::Rejected, message);
+            return Err(error.with_maybe_sent(false));
+        }
         let mut results = Vec::new();
-        // `max_batch` is 1, so there is one operation, or none.
         for op in request.ops {
             let response = self.ask(Ask::Write(op.clone())).await?;
-            let outcome = answer::outcome(&op, response);
+            let outcome = answer::outcome(&op, &response);
             results.push(PushResult::new(op.key, outcome));
         }
         Ok(Answer::new(results))
@@ -121,7 +125,7 @@ impl Transport for InProcess {
     async fn fetch(&self, request: FetchRequest) -> Result<Answer<ServerState>, TransportError> {
         let id = request.id.clone();
         let response = self.ask(Ask::Find(request)).await?;
-        answer::state(&id, response).map(Answer::new)
+        answer::state(&id, &response).map(Answer::new)
     }
 
     async fn health(&self) -> Result<Answer<()>, TransportError> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResyncState};
 use sync_core::{ServerState, Store, Timestamp, Version};
 
-use super::compare::assert_verbatim;
+use super::compare::{assert_same, assert_verbatim};
 use super::fixtures::{
     at, id, op_id, plain, reading, record, second, shadow, unregistered, version, wide, writing,
 };
@@ -286,9 +286,9 @@ pub async fn many_entries_go_in_one_call(store: Arc<dyn Store>) {
     let mut tx = writing(&store).await;
     tx.put_conflicts(&conflicts).await.unwrap();
     tx.put_quarantine(&rows).await.unwrap();
-    assert_eq!(tx.conflicts(None).await.unwrap(), conflicts);
-    assert_eq!(tx.quarantined(&wide(), None, 5_000).await.unwrap(), rows);
-    assert_eq!(tx.quarantined_of(&wide(), &names).await.unwrap(), rows);
+    assert_same(&tx.conflicts(None).await.unwrap(), &conflicts);
+    assert_same(&tx.quarantined(&wide(), None, 5_000).await.unwrap(), &rows);
+    assert_same(&tx.quarantined_of(&wide(), &names).await.unwrap(), &rows);
     tx.delete_conflicts(&ops).await.unwrap();
     tx.delete_quarantine(&wide(), &names).await.unwrap();
     assert_eq!(tx.conflicts(None).await.unwrap(), []);

@@ -1,7 +1,7 @@
 //! The contract of [`Transport`](sync_core::Transport) as tests, one for each behaviour.
 //!
 //! A transport proves itself with a [`TransportHarness`] and one line in its `tests/` folder; see
-//! [`transport_conformance!`](crate::transport_conformance). Every behaviour gets a harness of its
+//! [`transport_conformance!`](crate::transport_conformance!). Every behaviour gets a harness of its
 //! own, with a server of its own.
 //!
 //! What a transport and its server may choose: whether a success bears the stored record, whether a
@@ -67,16 +67,18 @@ pub struct Behavior {
 /// without being listed is named in the output and fails where the environment has `CI`; one that
 /// is listed without being skipped always fails.
 ///
-/// ```ignore
-/// use sync_testkit::transport_conformance;
+/// ```no_run
+/// # struct Harness;
+/// # impl Harness { async fn start() -> Self { Self } }
+/// sync_testkit::transport_conformance!(Harness::start());
 ///
-/// transport_conformance!(async { Harness::start().await });
-///
-/// // A transport without HTTP has no web pages to mistake for an answer.
-/// transport_conformance!(async { Harness::start().await }, skips: [
-///     a_web_page_is_no_success_of_a_push,
-///     a_web_page_is_no_page_and_no_record,
-/// ]);
+/// mod without_http {
+///     // Nothing on the way can put a web page in place of an answer.
+///     sync_testkit::transport_conformance!(super::Harness::start(), skips: [
+///         a_web_page_is_no_success_of_a_push,
+///         a_web_page_is_no_page_and_no_record,
+///     ]);
+/// }
 /// ```
 #[macro_export]
 macro_rules! transport_conformance {
