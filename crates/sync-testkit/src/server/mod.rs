@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -53,6 +53,8 @@ struct Running {
     links: Links,
     app: Router,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Keeps the port while nobody listens on it.
+    kept: Mutex<Option<TcpSocket>>,
 }
 
 /// What the handles and the service have in common.
@@ -137,6 +139,7 @@ impl MockServer {
             links: Links::default(),
             app: service::router(Arc::clone(&shared)),
             task: Mutex::default(),
+            kept: Mutex::default(),
         };
         running.accept(tcp);
         Ok(Self {
@@ -154,7 +157,8 @@ impl MockServer {
     }
 
     /// Takes the server off the network or puts it back, at the same address. Offline,
-    /// connections are refused and those that exist are cut; what is stored stays.
+    /// connections are refused and those that exist are cut; what is stored stays. The port is
+    /// kept meanwhile, so that no other server gets the requests that are meant for this one.
     ///
     /// # Errors
     /// If somebody else has taken the port meanwhile.
@@ -162,6 +166,7 @@ impl MockServer {
         let task = lock(&self.running.task).take();
         match (online, task) {
             (true, None) => {
+                lock(&self.running.kept).take();
                 let tcp = TcpListener::bind(self.running.address).await?;
                 self.running.accept(tcp);
             }
@@ -172,6 +177,10 @@ impl MockServer {
                 // The listener is closed when the aborted task has gone; its result says no more.
                 let _ = task.await;
                 self.running.links.cut_all();
+                let kept = TcpSocket::new_v4()?;
+                kept.set_reuseaddr(true)?;
+                kept.bind(self.running.address)?;
+                *lock(&self.running.kept) = Some(kept);
             }
         }
         Ok(())
