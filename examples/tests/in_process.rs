@@ -27,6 +27,10 @@ transport_conformance!(async { Harness::new() }, skips: [
     a_missing_result_is_trouble_for_its_operation,
     a_doubled_result_is_trouble_for_its_operation,
     a_result_without_a_status_is_trouble_for_its_operation,
+    a_status_inside_a_batch_means_what_it_means_alone,
+    a_failure_inside_a_batch_is_trouble_for_its_operation,
+    a_refused_sign_in_inside_a_batch_is_told,
+    a_busy_server_inside_a_batch_is_told,
     a_batch_that_is_refused_says_nothing_of_its_operations,
     a_batch_of_a_server_that_serves_nobody_fails_as_a_whole,
     // There is no HTTP, so nothing on the way can put a page or a redirect in place of an answer.

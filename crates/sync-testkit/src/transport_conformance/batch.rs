@@ -144,6 +144,69 @@ pub async fn a_result_without_a_status_is_trouble_for_its_operation(
     assert_one_in_trouble(harness, Circumstance::ResultWithoutStatus, 0).await
 }
 
+/// What becomes of the first operation of a batch whose result is this status.
+async fn outcome_inside_a_batch(
+    harness: Harness<'_>,
+    status: u16,
+) -> Result<PushOutcome, super::Skipped> {
+    need(harness, Ability::Batches)?;
+    set(harness, Circumstance::ResultStatus(status)).await?;
+    let names = [format!("a{status}"), format!("b{status}")];
+    let ops = names.iter().map(|name| create(name)).collect();
+    let [first, second] = <[PushOutcome; 2]>::try_from(push_batch(harness, ops).await).unwrap();
+    accepted(second);
+    harness.recover().await;
+    Ok(first)
+}
+
+pub async fn a_status_inside_a_batch_means_what_it_means_alone(harness: Harness<'_>) -> Outcome {
+    for status in [409, 412] {
+        let outcome = outcome_inside_a_batch(harness, status).await?;
+        let bare = matches!(outcome, PushOutcome::Conflict { state: None, .. });
+        assert!(bare, "{status}: {outcome:?}");
+    }
+    for status in [404, 410] {
+        let outcome = outcome_inside_a_batch(harness, status).await?;
+        assert_eq!(outcome, PushOutcome::Gone { state: None }, "{status}");
+    }
+    for status in [400, 403, 422] {
+        match outcome_inside_a_batch(harness, status).await? {
+            PushOutcome::Refused { status: told, .. } => assert_eq!(told, status),
+            other => panic!("{status} is a refusal, not {other:?}"),
+        }
+    }
+    let outcome = outcome_inside_a_batch(harness, 204).await?;
+    assert_eq!(outcome, PushOutcome::Accepted { state: None });
+    Ok(())
+}
+
+pub async fn a_failure_inside_a_batch_is_trouble_for_its_operation(
+    harness: Harness<'_>,
+) -> Outcome {
+    for status in [500, 502] {
+        let outcome = outcome_inside_a_batch(harness, status).await?;
+        let trouble = matches!(outcome, PushOutcome::Trouble { .. });
+        assert!(trouble, "{status}: {outcome:?}");
+    }
+    Ok(())
+}
+
+pub async fn a_refused_sign_in_inside_a_batch_is_told(harness: Harness<'_>) -> Outcome {
+    let outcome = outcome_inside_a_batch(harness, 401).await?;
+    assert_eq!(outcome, PushOutcome::Unauthorized);
+    Ok(())
+}
+
+pub async fn a_busy_server_inside_a_batch_is_told(harness: Harness<'_>) -> Outcome {
+    for status in [408, 429, 503] {
+        match outcome_inside_a_batch(harness, status).await? {
+            PushOutcome::Unavailable { status: told, .. } => assert_eq!(told, status),
+            other => panic!("{status} means that nobody is served, not {other:?}"),
+        }
+    }
+    Ok(())
+}
+
 /// The kind of failure of a batch as a whole under this.
 async fn failure_of_a_batch(
     harness: Harness<'_>,

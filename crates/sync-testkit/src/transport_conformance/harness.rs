@@ -141,6 +141,8 @@ pub enum Circumstance {
     DoubledResult,
     /// The first result of a batch does not say what became of its operation.
     ResultWithoutStatus,
+    /// The first result of a batch is this status without a body.
+    ResultStatus(u16),
     /// The server has no live channel.
     NoLiveChannel,
 }
@@ -170,9 +172,10 @@ impl Circumstance {
             Self::Redirect => Ability::Redirect,
             Self::ExpiredCursor => Ability::ExpiredCursor,
             Self::Cursors => Ability::Cursors,
-            Self::MissingResult | Self::DoubledResult | Self::ResultWithoutStatus => {
-                Ability::SpoiltBatches
-            }
+            Self::MissingResult
+            | Self::DoubledResult
+            | Self::ResultWithoutStatus
+            | Self::ResultStatus(_) => Ability::SpoiltBatches,
             Self::NoLiveChannel => Ability::NoLiveChannel,
         }
     }

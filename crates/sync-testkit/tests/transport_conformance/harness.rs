@@ -120,6 +120,7 @@ impl TransportHarness for RestHarness {
             Circumstance::MissingResult => Fault::missing_result(),
             Circumstance::DoubledResult => Fault::doubled_result(),
             Circumstance::ResultWithoutStatus => Fault::result_without_status(),
+            Circumstance::ResultStatus(status) => Fault::result_status(status),
             other => panic!("not known here: {other:?}"),
         };
         server.fault(fault).always();

@@ -19,6 +19,23 @@ mod extended {
     transport_conformance!(RestHarness::start(MockServer::builder().extended(), true));
 }
 
+/// A layer around the transport takes nothing away from it.
+mod layered {
+    use std::sync::Arc;
+
+    use sync_testkit::{
+        FakeEnv, FaultyTransport, MockServer, TransportScript, transport_conformance,
+    };
+
+    use crate::harness::RestHarness;
+
+    transport_conformance!(async {
+        let harness = RestHarness::start(MockServer::builder().extended(), true).await;
+        let script = TransportScript::new(FakeEnv::new(1).env());
+        harness.wrapped(|inner| FaultyTransport::new(Arc::new(inner), script))
+    });
+}
+
 /// The server of the protocol's basic form: no answer has a body, each operation goes alone.
 mod plain {
     use sync_testkit::{MockServer, transport_conformance};
@@ -38,6 +55,10 @@ mod plain {
             a_missing_result_is_trouble_for_its_operation,
             a_doubled_result_is_trouble_for_its_operation,
             a_result_without_a_status_is_trouble_for_its_operation,
+            a_status_inside_a_batch_means_what_it_means_alone,
+            a_failure_inside_a_batch_is_trouble_for_its_operation,
+            a_refused_sign_in_inside_a_batch_is_told,
+            a_busy_server_inside_a_batch_is_told,
             a_batch_that_is_refused_says_nothing_of_its_operations,
             a_batch_of_a_server_that_serves_nobody_fails_as_a_whole,
             a_web_page_is_no_answer_to_a_batch,

@@ -46,6 +46,32 @@ pub(super) const BATCHES: &[Row] = &[
         ],
     ),
     (
+        "takes trouble for a refusal",
+        tells_outcome!(|_, outcome| match outcome {
+            PushOutcome::Trouble { message } => PushOutcome::Refused {
+                status: 500,
+                message,
+            },
+            other => other,
+        }),
+        &["a_failure_inside_a_batch_is_trouble_for_its_operation"],
+    ),
+    (
+        "takes every result for one of the operation",
+        tells_outcome!(|_, outcome| match outcome {
+            PushOutcome::Unauthorized | PushOutcome::Unavailable { .. } => PushOutcome::Trouble {
+                message: String::new(),
+            },
+            PushOutcome::Refused { message, .. } => PushOutcome::Trouble { message },
+            other => other,
+        }),
+        &[
+            "a_status_inside_a_batch_means_what_it_means_alone",
+            "a_refused_sign_in_inside_a_batch_is_told",
+            "a_busy_server_inside_a_batch_is_told",
+        ],
+    ),
+    (
         "takes a refused batch for refused operations",
         Flaw::Tells(|call, reply| match (call, reply) {
             (Call::Push(request), Reply::Results(Err(error)))
