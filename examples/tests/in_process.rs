@@ -4,6 +4,7 @@
     reason = "the lints spare tests, but not the helpers beside them"
 )]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -53,6 +54,7 @@ transport_conformance!(async { Harness::new() }, skips: [
 struct RoughLine {
     server: Server,
     circumstance: Mutex<Option<Circumstance>>,
+    requests: AtomicUsize,
 }
 
 #[async_trait]
@@ -62,8 +64,11 @@ impl Line for RoughLine {
         let is_pull = matches!(request.ask, Ask::List(_));
         // As a line does: an answer is there later than the request.
         tokio::task::yield_now().await;
+        if circumstance == Some(Circumstance::Unreachable) {
+            return Err(Lost::Request);
+        }
+        self.requests.fetch_add(1, Ordering::SeqCst);
         match circumstance {
-            Some(Circumstance::Unreachable) => return Err(Lost::Request),
             Some(Circumstance::ExpiredCursor) if is_pull => return Ok(Response::of(410)),
             Some(Circumstance::Status {
                 status,
@@ -100,6 +105,7 @@ impl Harness {
         let line = Arc::new(RoughLine {
             server: Server::new(TOKEN),
             circumstance: Mutex::default(),
+            requests: AtomicUsize::new(0),
         });
         let transport = Arc::new(InProcess::new(line.clone(), TOKEN));
         Self { line, transport }
@@ -149,6 +155,10 @@ impl TransportHarness for Harness {
     async fn effects(&self, kind: &str, id: &str) -> u32 {
         let effects = self.line.server.effects(&named(kind), &entity(id));
         u32::try_from(effects).unwrap()
+    }
+
+    async fn requests(&self) -> usize {
+        self.line.requests.load(Ordering::SeqCst)
     }
 
     async fn set(&self, circumstance: Circumstance) {

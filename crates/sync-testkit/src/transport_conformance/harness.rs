@@ -55,6 +55,9 @@ use sync_core::Transport;
 ///     async fn effects(&self, kind: &str, id: &str) -> u32 {
 ///         self.server.applied_to(kind, id)
 ///     }
+///     async fn requests(&self) -> usize {
+///         self.server.recorded().len()
+///     }
 ///     async fn set(&self, circumstance: Circumstance) {
 ///         match circumstance {
 ///             Circumstance::LostAnswer => drop(self.server.fault(Fault::drop_after()).always()),
@@ -94,6 +97,9 @@ pub trait TransportHarness: Send + Sync {
 
     /// How often a push through the transport took effect on this record.
     async fn effects(&self, kind: &str, id: &str) -> u32;
+
+    /// How many requests have reached the server so far, served or not.
+    async fn requests(&self) -> usize;
 
     /// From now on every request meets this, until [`recover`](Self::recover). Called only with
     /// what is not in [`cannot`](Self::cannot).

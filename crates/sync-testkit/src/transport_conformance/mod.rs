@@ -213,6 +213,7 @@ macro_rules! transport_conformance {
                 an_unreachable_server_was_surely_not_asked,
                 the_live_channel_of_an_unreachable_server_does_not_open,
                 a_server_that_is_back_is_used_again,
+                one_call_is_one_request,
                 a_push_whose_answer_was_lost_may_have_been_sent,
                 a_push_whose_answer_was_lost_is_answered_under_its_key,
                 a_read_whose_answer_was_lost_is_an_error,

@@ -53,6 +53,46 @@ pub async fn a_server_that_is_back_is_used_again(harness: Harness<'_>) -> Outcom
     Ok(())
 }
 
+/// Each call must reach the server once, whatever comes of it.
+async fn assert_one_request_each(harness: Harness<'_>) {
+    let transport = harness.transport();
+    let fetched = FetchRequest::new(kind(NOTES), id("a"));
+    let before = harness.requests().await;
+    let _ = transport.pull(all_notes()).await;
+    let pulled = harness.requests().await;
+    let _ = transport.fetch(fetched).await;
+    let fetched = harness.requests().await;
+    let _ = push(harness, create("a")).await;
+    let pushed = harness.requests().await;
+    let _ = transport.health().await;
+    let asked = harness.requests().await;
+    let each = [
+        pulled - before,
+        fetched - pulled,
+        pushed - fetched,
+        asked - pushed,
+    ];
+    assert_eq!(
+        each, [1; 4],
+        "requests of a pull, a fetch, a push and a health check"
+    );
+}
+
+pub async fn one_call_is_one_request(harness: Harness<'_>) -> Outcome {
+    assert_one_request_each(harness).await;
+    let troubles = [
+        Circumstance::LostAnswer,
+        Circumstance::status(500),
+        Circumstance::status(503),
+    ];
+    for trouble in troubles {
+        set(harness, trouble).await?;
+        assert_one_request_each(harness).await;
+        harness.recover().await;
+    }
+    Ok(())
+}
+
 pub async fn a_push_whose_answer_was_lost_may_have_been_sent(harness: Harness<'_>) -> Outcome {
     set(harness, Circumstance::LostAnswer).await?;
     let error = push(harness, create("a")).await.unwrap_err();
@@ -61,11 +101,7 @@ pub async fn a_push_whose_answer_was_lost_may_have_been_sent(harness: Harness<'_
         !error.is_environment(),
         "one lost answer is not the whole network: {error:?}"
     );
-    assert_eq!(
-        harness.effects(NOTES, "a").await,
-        1,
-        "a transport repeats nothing"
-    );
+    assert_eq!(harness.effects(NOTES, "a").await, 1, "it was done");
     Ok(())
 }
 

@@ -79,6 +79,10 @@ impl TransportHarness for RestHarness {
         self.server.applied_to(kind, id)
     }
 
+    async fn requests(&self) -> usize {
+        self.server.recorded().len()
+    }
+
     async fn set(&self, circumstance: Circumstance) {
         let server = &self.server;
         let fault = match circumstance {

@@ -59,6 +59,8 @@ pub(crate) enum Flaw {
     Claims(fn(usize, &mut Capabilities)),
     /// The `Debug` form shows this.
     Shows(&'static str),
+    /// A pull that failed is repeated at once.
+    Repeats,
     /// After one failure it stays offline.
     Sulks,
     /// A call that is dropped leaves a lock behind.
@@ -134,6 +136,13 @@ impl Transport for Wrong {
             .pull(sent.clone())
             .await
             .map(|answer| answer.value);
+        let page = match page {
+            Err(_) if matches!(self.flaw, Flaw::Repeats) => {
+                let again = self.inner.pull(sent.clone()).await;
+                again.map(|answer| answer.value)
+            }
+            page => page,
+        };
         match self.tell(&call, Reply::Page(page)) {
             Reply::Page(page) => page.map(Answer::new),
             _ => unreachable!(),

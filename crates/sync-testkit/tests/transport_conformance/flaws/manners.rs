@@ -116,6 +116,7 @@ pub(super) const MANNERS: &[Row] = &[
             "a_read_whose_answer_was_lost_is_an_error",
         ],
     ),
+    ("repeats", Flaw::Repeats, &["one_call_is_one_request"]),
     (
         "sulks",
         Flaw::Sulks,
