@@ -15,7 +15,7 @@ mod state;
 mod verbs;
 mod write;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +35,9 @@ use link::{Cutter, LinkListener, Links};
 use script::Script;
 use state::State;
 use write::{Outcome, Write};
+
+/// As many connections as may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// A real HTTP server with its records in memory.
 ///
@@ -166,8 +169,12 @@ impl MockServer {
         let task = lock(&self.running.task).take();
         match (online, task) {
             (true, None) => {
-                lock(&self.running.kept).take();
-                let tcp = TcpListener::bind(self.running.address).await?;
+                let kept = lock(&self.running.kept).take();
+                let tcp = match kept {
+                    // The port is never free in between.
+                    Some(kept) => kept.listen(BACKLOG)?,
+                    None => TcpListener::bind(self.running.address).await?,
+                };
                 self.running.accept(tcp);
             }
             (true, running) => *lock(&self.running.task) = running,
@@ -177,9 +184,7 @@ impl MockServer {
                 // The listener is closed when the aborted task has gone; its result says no more.
                 let _ = task.await;
                 self.running.links.cut_all();
-                let kept = TcpSocket::new_v4()?;
-                kept.set_reuseaddr(true)?;
-                kept.bind(self.running.address)?;
+                let kept = keep(self.running.address).await?;
                 *lock(&self.running.kept) = Some(kept);
             }
         }
@@ -189,6 +194,27 @@ impl MockServer {
     /// Cuts every connection that is open; new ones are accepted.
     pub fn cut_connections(&self) {
         self.running.links.cut_all();
+    }
+}
+
+/// Takes a port without listening on it: who connects is refused. The kernel may close a listener
+/// a moment after its owner did, and goes on taking connections till then; that this succeeds shows
+/// that it is closed.
+async fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
+    const MOST_TRIES: u32 = 100_000;
+    let kept = TcpSocket::new_v4()?;
+    kept.set_reuseaddr(true)?;
+    let mut tries = 0;
+    loop {
+        match kept.bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tries < MOST_TRIES => {
+                tries += 1;
+                std::thread::yield_now();
+                tokio::task::yield_now().await;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(kept),
+        }
     }
 }
 

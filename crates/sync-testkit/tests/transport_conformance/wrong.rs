@@ -88,7 +88,7 @@ impl Wrong {
         }
     }
 
-    fn ask(&self, mut call: Call) -> Result<Call> {
+    async fn ask(&self, mut call: Call) -> Result<Call> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         match (self.flaw, &mut call) {
             (Flaw::Asks(change), call) => change(call),
@@ -105,6 +105,8 @@ impl Wrong {
             }
             _ => {}
         }
+        // There is an await to be dropped at, however quick the answer is.
+        tokio::task::yield_now().await;
         Ok(call)
     }
 
@@ -127,7 +129,7 @@ impl Wrong {
 #[async_trait]
 impl Transport for Wrong {
     async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>> {
-        let call = self.ask(Call::Pull(request))?;
+        let call = self.ask(Call::Pull(request)).await?;
         let Call::Pull(sent) = &call else {
             unreachable!()
         };
@@ -159,7 +161,7 @@ impl Transport for Wrong {
             return Ok(Answer::new(results.collect()));
         }
         let keys: Vec<String> = request.ops.iter().map(|op| op.key.clone()).collect();
-        let call = self.ask(Call::Push(request))?;
+        let call = self.ask(Call::Push(request)).await?;
         let Call::Push(sent) = &call else {
             unreachable!()
         };
@@ -182,7 +184,7 @@ impl Transport for Wrong {
     }
 
     async fn fetch(&self, request: FetchRequest) -> Result<Answer<ServerState>> {
-        let call = self.ask(Call::Fetch(request))?;
+        let call = self.ask(Call::Fetch(request)).await?;
         let Call::Fetch(sent) = &call else {
             unreachable!()
         };
@@ -205,7 +207,7 @@ impl Transport for Wrong {
     }
 
     async fn health(&self) -> Result<Answer<()>> {
-        let call = self.ask(Call::Health)?;
+        let call = self.ask(Call::Health).await?;
         let health = self.inner.health().await.map(|answer| answer.value);
         match self.tell(&call, Reply::Health(health)) {
             Reply::Health(health) => health.map(Answer::new),
