@@ -1,11 +1,12 @@
-//! The todo app on another store: rows live in memory instead of SQLite, and are gone with the
-//! program. Nothing else changes.
+//! The todo app on another store: rows live in one JSON file instead of SQLite. Nothing else
+//! changes.
 
 mod todo;
 
 use std::error::Error;
 
-use sync_core::{MemoryStore, SyncEngine};
+use examples::file_store::FileStore;
+use sync_core::SyncEngine;
 use sync_rest::RestTransport;
 use sync_testkit::MockServer;
 use todo::Todo;
@@ -16,7 +17,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     server.seed("todos", [todo::on_the_server()])?;
     let transport = RestTransport::builder(server.url()).build()?;
 
-    let store = MemoryStore::new(); // the part that is swapped: no file, no tables to create
+    let folder = tempfile::tempdir()?;
+    let store = FileStore::open(folder.path().join("todos.json"))?; // the part that is swapped
 
     let engine = SyncEngine::builder(store, transport)
         .table::<Todo>()

@@ -6,7 +6,8 @@
 //! - [`Fault`]s and [`Gate`]s make its requests fail or wait, by count and route.
 //! - [`FaultyTransport`] lays the same faults around any [`Transport`](sync_core::Transport), without a network.
 //! - [`FakeEnv`] holds time, ids and randomness still.
-//! - [`conformance`] proves an implementation of a seam, one test for each behaviour.
+//! - [`conformance`] proves a store, [`transport_conformance`](mod@transport_conformance) a transport, one test for each
+//!   behaviour.
 //!
 //! No test has to sleep: a request waits at a gate, and time moves when told.
 //!
@@ -47,6 +48,7 @@ mod faulty_transport;
 mod gate;
 mod server;
 pub mod sim;
+pub mod transport_conformance;
 
 pub use env::FakeEnv;
 pub use faulty_transport::{

@@ -74,11 +74,11 @@ impl PullPhase<'_> {
         }
         done.refused
             .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
+        // The server has these rows, even if the table cannot.
+        let shown = done.refused.iter().map(|entry| EntityId::new(&entry.key));
+        let shown: Vec<EntityId> = shown.filter_map(Result::ok).collect();
         set_aside(&mut *tx, kind, table, &mut done).await?;
         if cursor.resync.is_some() {
-            // The server has these rows, even if the table cannot.
-            let keys = done.refused.iter().map(|entry| EntityId::new(&entry.key));
-            let shown: Vec<EntityId> = keys.filter_map(Result::ok).collect();
             tx.mark_seen(kind, cursor.generation, &shown).await?;
         }
         if done.upserts + done.deletes > 0 {

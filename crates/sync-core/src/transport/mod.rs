@@ -26,6 +26,9 @@ pub type WakeupStream = Pin<Box<dyn Stream<Item = Wakeup> + Send>>;
 /// Expected outcomes are values; an error is a call that failed and says whether the request may
 /// have reached the server. Batching, retries and time-outs of a run are the engine's, so a
 /// transport does exactly what it is told, once.
+///
+/// # Contract
+/// The suite `sync_testkit::transport_conformance!` states it as tests.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Brings one page of a kind.

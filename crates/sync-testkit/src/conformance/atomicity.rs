@@ -1,11 +1,12 @@
 //! All of a transaction or nothing.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::poll;
 use serde_json::json;
 use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, Removal, RowWrite, TxMode};
-use sync_core::{ServerState, Store, StoreErrorKind, StoreTx};
+use sync_core::{ServerState, Store, StoreError, StoreErrorKind, StoreTx};
 
 use super::fixtures::{
     append, from_server, get, id, op_id, op_ids, plain, put, put_local, reading, row, second,
@@ -208,4 +209,107 @@ pub async fn a_failed_call_leaves_no_trace(store: Arc<dyn Store>) {
     drop(tx);
     assert_eq!(op_ids(&store, &Default::default()).await, ["op1"]);
     assert_eq!(reading(&store).await.meta("before").await.unwrap(), None);
+}
+
+pub async fn a_rollback_restores_every_part(store: Arc<dyn Store>) {
+    let mut tx = writing(&store).await;
+    write_everywhere(&mut *tx).await;
+    tx.commit().await.unwrap();
+    let (kind, e1) = (wide(), id("e1"));
+    let mut tx = writing(&store).await;
+    let removal = Removal {
+        id: e1.clone(),
+        tombstone: None,
+    };
+    tx.remove(&kind, &[removal]).await.unwrap();
+    tx.delete_ops(&[op_id("op1")]).await.unwrap();
+    tx.delete_shadows(&kind, &[e1]).await.unwrap();
+    tx.put_cursor(&kind, None).await.unwrap();
+    tx.delete_conflicts(&[op_id("op1")]).await.unwrap();
+    let key = ["e2".to_owned()];
+    tx.delete_quarantine(&kind, &key).await.unwrap();
+    tx.put_meta("account", None).await.unwrap();
+    assert_eq!(parts_there(&mut *tx).await, 0);
+    drop(tx);
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+}
+
+/// Makes one of the calls that write, by its number; `None` behind the last one.
+async fn write_once(tx: &mut dyn StoreTx, call: usize) -> Option<Result<(), StoreError>> {
+    let (kind, e1, op) = (wide(), [id("e1")], upsert("op1", &wide(), "e1"));
+    let removal = Removal {
+        id: id("e1"),
+        tombstone: None,
+    };
+    let ops = [op.op_id.clone()];
+    let keys = ["e2".to_owned()];
+    Some(match call {
+        0 => tx.put(&kind, &[from_server("e1", 2, 2)]).await.map(drop),
+        1 => tx.insert(&kind, &row("e9", "E9")).await.map(drop),
+        2 => tx.remove(&kind, &[removal]).await.map(drop),
+        3 => tx.mark_seen(&kind, 9, &e1).await,
+        4 => tx.forget_tombstones(&kind, &version(9)).await.map(drop),
+        5 => tx.append_ops(&[upsert("op9", &kind, "e9")]).await.map(drop),
+        6 => tx.update_ops(&[op]).await,
+        7 => tx.delete_ops(&ops).await,
+        8 => tx.put_shadows(&[shadow(&kind, "e9")]).await,
+        9 => tx.delete_shadows(&kind, &e1).await,
+        10 => tx.put_cursor(&kind, None).await,
+        11 => tx.delete_conflicts(&ops).await,
+        12 => tx.delete_quarantine(&kind, &keys).await,
+        13 => tx.put_meta("account", None).await,
+        _ => return None,
+    })
+}
+
+pub async fn no_call_that_writes_is_for_readers(store: Arc<dyn Store>) {
+    let mut tx = writing(&store).await;
+    write_everywhere(&mut *tx).await;
+    // A tombstone, so that there is one to be forgotten.
+    let removal = Removal {
+        id: id("gone"),
+        tombstone: Some(version(1)),
+    };
+    tx.remove(&wide(), &[removal]).await.unwrap();
+    tx.commit().await.unwrap();
+    for call in 0.. {
+        // After an error a transaction may only be dropped, so that each call has its own.
+        let mut reader = reading(&store).await;
+        let Some(refused) = write_once(&mut *reader, call).await else {
+            break;
+        };
+        let kind = refused.err().map(|error| error.kind());
+        assert_eq!(kind, Some(StoreErrorKind::ReadOnly), "call {call}");
+    }
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+}
+
+pub async fn dropping_any_call_midway_rolls_back(store: Arc<dyn Store>) {
+    let mut tx = writing(&store).await;
+    write_everywhere(&mut *tx).await;
+    tx.commit().await.unwrap();
+    let mut last = false;
+    for call in 0.. {
+        for polls in 1..4 {
+            let mut tx = writing(&store).await;
+            let mut write = Box::pin(write_once(&mut *tx, call));
+            for _ in 0..polls {
+                if let Poll::Ready(written) = poll!(&mut write) {
+                    last = written.is_none();
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(write);
+            drop(tx);
+            let mut tx = reading(&store).await;
+            assert_eq!(parts_there(&mut *tx).await, 8, "call {call}");
+            assert_eq!(tx.count_ops(&Default::default()).await.unwrap(), 1);
+            let e9 = tx.get(&wide(), &[id("e9")]).await.unwrap();
+            assert_eq!(e9, [], "call {call}");
+        }
+        if last {
+            return;
+        }
+    }
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResyncState};
 use sync_core::{ServerState, Store, Timestamp, Version};
 
-use super::compare::assert_verbatim;
+use super::compare::{assert_same, assert_verbatim};
 use super::fixtures::{
-    at, id, op_id, plain, reading, record, second, unregistered, version, wide, writing,
+    at, id, op_id, plain, reading, record, second, shadow, unregistered, version, wide, writing,
 };
 
 fn full_cursor() -> CursorState {
@@ -273,4 +273,46 @@ pub async fn notes_are_set_and_removed(store: Arc<dyn Store>) {
         tx.meta("Account").await.unwrap().as_deref(),
         Some("another key")
     );
+}
+
+pub async fn many_entries_go_in_one_call(store: Arc<dyn Store>) {
+    let names: Vec<_> = (0..2_000).map(|n| format!("n{n:04}")).collect();
+    let conflicts: Vec<_> = names.iter().map(|name| conflict(name, 1)).collect();
+    let rows: Vec<_> = names
+        .iter()
+        .map(|name| quarantined(name, json!(name)))
+        .collect();
+    let ops: Vec<_> = names.iter().map(|name| op_id(name)).collect();
+    let mut tx = writing(&store).await;
+    tx.put_conflicts(&conflicts).await.unwrap();
+    tx.put_quarantine(&rows).await.unwrap();
+    assert_same(&tx.conflicts(None).await.unwrap(), &conflicts);
+    assert_same(&tx.quarantined(&wide(), None, 5_000).await.unwrap(), &rows);
+    assert_same(&tx.quarantined_of(&wide(), &names).await.unwrap(), &rows);
+    tx.delete_conflicts(&ops).await.unwrap();
+    tx.delete_quarantine(&wide(), &names).await.unwrap();
+    assert_eq!(tx.conflicts(None).await.unwrap(), []);
+    assert_eq!(tx.quarantined(&wide(), None, 10).await.unwrap(), []);
+}
+
+pub async fn an_unregistered_kind_has_bookkeeping_too(store: Arc<dyn Store>) {
+    let mut tx = writing(&store).await;
+    let mut row = quarantined("a", json!(1));
+    row.kind = unregistered();
+    let mut open = conflict("a", 1);
+    open.kind = unregistered();
+    tx.put_quarantine(std::slice::from_ref(&row)).await.unwrap();
+    tx.put_conflicts(std::slice::from_ref(&open)).await.unwrap();
+    tx.put_shadows(&[shadow(&unregistered(), "e1")])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = reading(&store).await;
+    assert_eq!(
+        tx.quarantined(&unregistered(), None, 10).await.unwrap(),
+        [row]
+    );
+    assert_eq!(tx.conflicts(None).await.unwrap(), [open]);
+    let idle = tx.idle_shadows(&unregistered(), 10).await.unwrap();
+    assert_eq!(idle, [shadow(&unregistered(), "e1")]);
 }

@@ -173,3 +173,37 @@ pub async fn a_listener_that_sleeps_holds_nobody_up(store: Arc<dyn Store>) {
     assert_eq!(told, 400);
     assert_nothing_was_told(&store, &mut changes).await;
 }
+
+pub async fn what_finds_nothing_to_change_tells_nothing(store: Arc<dyn Store>) {
+    put_local(&store, &wide(), [row("e1", "E1")]).await;
+    let mut changes = store.changes();
+    let mut tx = writing(&store).await;
+    assert!(!tx.insert(&wide(), &row("e1", "again")).await.unwrap());
+    let removal = Removal {
+        id: id("unknown"),
+        tombstone: None,
+    };
+    tx.remove(&wide(), &[removal]).await.unwrap();
+    let unknown = upsert("unknown", &wide(), "e1");
+    tx.update_ops(std::slice::from_ref(&unknown)).await.unwrap();
+    tx.delete_ops(&[unknown.op_id]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_nothing_was_told(&store, &mut changes).await;
+}
+
+pub async fn commits_are_told_in_their_order(store: Arc<dyn Store>) {
+    let mut changes = store.changes();
+    let kinds = [wide(), plain(), plain(), wide(), plain()];
+    for kind in &kinds {
+        put_local(&store, kind, [row("e1", "E1")]).await;
+    }
+    for kind in kinds {
+        assert_eq!(next(&mut changes).await, notice([kind], []));
+    }
+}
+
+pub async fn who_listens_later_hears_of_later_commits_only(store: Arc<dyn Store>) {
+    put_local(&store, &wide(), [row("e1", "E1")]).await;
+    let mut changes = store.changes();
+    assert_nothing_was_told(&store, &mut changes).await;
+}

@@ -1,5 +1,7 @@
 //! When what comes back is what went in.
 
+use std::fmt::Debug;
+
 use serde::Serialize;
 use serde_json::Value;
 use sync_core::{Column, ColumnType, Kind, Record, Timestamp};
@@ -54,4 +56,12 @@ fn same_in_column(column: &Column, put: Option<&Value>, got: Option<&Value>) -> 
 pub(super) fn assert_verbatim<T: Serialize>(got: &T, put: &T) {
     let text = |value: &T| serde_json::to_value(value).unwrap();
     assert_eq!(text(got), text(put));
+}
+
+/// Large sets must be equal; a failure names the first difference, not all of both.
+pub(super) fn assert_same<T: PartialEq + Debug>(found: &[T], expected: &[T]) {
+    assert_eq!(found.len(), expected.len(), "how many there are");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found, expected);
+    }
 }

@@ -99,6 +99,9 @@ macro_rules! store_conformance {
                 a_table_without_its_id_is_refused,
                 rows_of_an_unregistered_kind_are_an_error,
                 operations_of_an_unregistered_kind_stay_and_are_listed,
+                every_fault_of_the_schemas_is_told_at_once,
+                kinds_of_an_earlier_call_stay_registered,
+                of_a_kind_given_again_the_newest_schema_holds,
             }
             atomicity {
                 a_commit_makes_everything_visible,
@@ -113,6 +116,9 @@ macro_rules! store_conformance {
                 a_reader_cannot_write,
                 a_reader_may_be_committed,
                 a_failed_call_leaves_no_trace,
+                a_rollback_restores_every_part,
+                no_call_that_writes_is_for_readers,
+                dropping_any_call_midway_rolls_back,
             }
             rows {
                 rows_come_in_the_order_asked_for,
@@ -142,6 +148,7 @@ macro_rules! store_conformance {
                 a_row_without_an_id_is_refused,
                 a_value_of_another_type_is_refused,
                 a_refused_insert_is_a_constraint,
+                of_a_doubled_row_the_last_is_judged,
             }
             values {
                 texts_are_kept,
@@ -218,6 +225,7 @@ macro_rules! store_conformance {
                 operations_are_deleted_by_id,
                 empty_sets_of_operations_do_nothing,
                 many_operations_go_in_one_call,
+                of_a_doubled_update_the_last_wins,
             }
             op_queries {
                 operations_are_found_by_kind,
@@ -235,6 +243,7 @@ macro_rules! store_conformance {
                 shadows_are_deleted_by_kind_and_id,
                 an_operation_or_a_shadow_makes_an_entity_pending,
                 a_shadow_without_operation_is_idle,
+                many_shadows_go_in_one_call,
             }
             bookkeeping {
                 a_cursor_is_kept,
@@ -248,6 +257,8 @@ macro_rules! store_conformance {
                 quarantined_rows_are_found_by_kind_and_key,
                 quarantined_rows_are_released_by_kind_and_key,
                 notes_are_set_and_removed,
+                many_entries_go_in_one_call,
+                an_unregistered_kind_has_bookkeeping_too,
             }
             concurrency {
                 no_write_is_lost_between_writers,
@@ -273,6 +284,9 @@ macro_rules! store_conformance {
                 who_hears_of_a_commit_sees_it,
                 every_listener_is_told,
                 a_listener_that_sleeps_holds_nobody_up,
+                what_finds_nothing_to_change_tells_nothing,
+                commits_are_told_in_their_order,
+                who_listens_later_hears_of_later_commits_only,
             }
         }
     };

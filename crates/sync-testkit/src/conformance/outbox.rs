@@ -255,3 +255,14 @@ pub async fn many_operations_go_in_one_call(store: Arc<dyn Store>) {
     tx.delete_ops(&ids).await.unwrap();
     assert_eq!(tx.count_ops(&all()).await.unwrap(), 0);
 }
+
+pub async fn of_a_doubled_update_the_last_wins(store: Arc<dyn Store>) {
+    let mut op = upsert("op1", &wide(), "e1");
+    append(&store, std::slice::from_ref(&op)).await;
+    let updates = [1, 3, 2].map(|round| {
+        op.round = round;
+        op.clone()
+    });
+    update(&store, &updates).await;
+    assert_eq!(only_op(&store).await.round, 2);
+}

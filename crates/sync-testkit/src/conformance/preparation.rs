@@ -82,3 +82,34 @@ pub async fn operations_of_an_unregistered_kind_stay_and_are_listed(store: Arc<d
     tx.commit().await.unwrap();
     assert!(op_ids(&store, &Default::default()).await.is_empty());
 }
+
+pub async fn every_fault_of_the_schemas_is_told_at_once(store: Arc<dyn Store>) {
+    let [wide, plain] = schemas();
+    let without_id = TableSchema::new(unregistered(), "conformance_plain", "missing_id");
+    let tables = [wide.clone(), wide, without_id, plain];
+    let error = store.prepare(&tables).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Schema);
+    let message = error.to_string();
+    for named in ["conformance_wide", "missing_id"] {
+        assert!(message.contains(named), "`{named}` is not in: {message}");
+    }
+}
+
+pub async fn kinds_of_an_earlier_call_stay_registered(store: Arc<dyn Store>) {
+    let [_, plain] = schemas();
+    store.prepare(&[plain]).await.unwrap();
+    store.prepare(&[]).await.unwrap();
+    put_local(&store, &wide(), [row("e1", "works")]).await;
+}
+
+pub async fn of_a_kind_given_again_the_newest_schema_holds(store: Arc<dyn Store>) {
+    let [mut wide_schema, _] = schemas();
+    // No column of the device any more: the field travels as one that has no column.
+    wide_schema.columns.retain(|column| column.field != "mood");
+    store.prepare(&[wide_schema]).await.unwrap();
+    let mut calm = row("e1", "travels");
+    calm.fields_mut().insert("mood".to_owned(), json!("calm"));
+    put_local(&store, &wide(), [calm]).await;
+    let kept = get(&store, &wide(), &id("e1")).await.unwrap();
+    assert_eq!(kept.get("mood"), Some(&json!("calm")));
+}

@@ -181,3 +181,18 @@ pub async fn a_refused_insert_is_a_constraint(store: Arc<dyn Store>) {
     put_local(&store, &wide(), [row("b", "the store goes on")]).await;
     assert_eq!(get(&store, &wide(), &id("a")).await, None);
 }
+
+pub async fn of_a_doubled_row_the_last_is_judged(store: Arc<dyn Store>) {
+    let mut tx = writing(&store).await;
+    let rows = [
+        without_title("a"),
+        row("a", "A"),
+        row("b", "B"),
+        without_title("b"),
+    ];
+    let report = tx.put(&wide(), &rows.map(RowWrite::local)).await.unwrap();
+    assert_eq!(report.written, 1);
+    assert_eq!(indexes(&report.rejected), [3]);
+    tx.commit().await.unwrap();
+    assert_eq!(titles(&store, &wide(), &ids(["a", "b"])).await, ["A"]);
+}

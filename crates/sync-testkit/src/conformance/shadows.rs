@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use sync_core::{EntityId, Record, ServerState, Shadow, Store, Timestamp, Version};
 
-use super::compare::assert_verbatim;
+use super::compare::{assert_same, assert_verbatim};
 use super::fixtures::{
     append, at, id, ids, op_id, plain, reading, record, shadow, upsert, version, wide, writing,
 };
@@ -146,4 +146,18 @@ pub async fn a_shadow_without_operation_is_idle(store: Arc<dyn Store>) {
     let idle = tx.idle_shadows(&wide(), 2).await.unwrap();
     assert_eq!(entities(&idle), ids(["a", "b"]));
     assert_eq!(tx.idle_shadows(&wide(), 0).await.unwrap(), []);
+}
+
+pub async fn many_shadows_go_in_one_call(store: Arc<dyn Store>) {
+    let names: Vec<_> = (0..2_000).map(|n| id(&format!("e{n:04}"))).collect();
+    let shadows: Vec<_> = names
+        .iter()
+        .map(|id| shadow(&wide(), id.as_str()))
+        .collect();
+    put(&store, &shadows).await;
+    let mut tx = writing(&store).await;
+    assert_same(&tx.shadows(&wide(), &names).await.unwrap(), &shadows);
+    assert_same(&tx.idle_shadows(&wide(), 5_000).await.unwrap(), &shadows);
+    tx.delete_shadows(&wide(), &names).await.unwrap();
+    assert_eq!(tx.pending(&wide(), &names).await.unwrap(), []);
 }

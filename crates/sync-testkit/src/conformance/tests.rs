@@ -1,7 +1,7 @@
 use super::BEHAVIORS;
 
 /// Every module of behaviours.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     include_str!("atomicity.rs"),
     include_str!("bookkeeping.rs"),
     include_str!("changes.rs"),
@@ -13,6 +13,8 @@ const SOURCES: [&str; 13] = [
     include_str!("rows.rs"),
     include_str!("shadows.rs"),
     include_str!("sweep.rs"),
+    include_str!("tombstones.rs"),
+    include_str!("unclaimed.rs"),
     include_str!("values.rs"),
     include_str!("versions.rs"),
 ];

@@ -247,6 +247,13 @@ impl Fault {
         Effect::Spoil(Spoil::ResultWithoutStatus).into()
     }
 
+    /// The first result of a batch bears this status and nothing else, although its operation was
+    /// done.
+    #[must_use]
+    pub fn result_status(status: u16) -> Self {
+        Effect::Spoil(Spoil::ResultStatus(status)).into()
+    }
+
     /// A page bears the very token that it was asked for with. Waits for such a request.
     #[must_use]
     pub fn repeated_token() -> Self {

@@ -15,12 +15,12 @@ mod state;
 mod verbs;
 mod write;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -35,6 +35,9 @@ use link::{Cutter, LinkListener, Links};
 use script::Script;
 use state::State;
 use write::{Outcome, Write};
+
+/// As many connections as may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// A real HTTP server with its records in memory.
 ///
@@ -53,6 +56,8 @@ struct Running {
     links: Links,
     app: Router,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Keeps the port while nobody listens on it.
+    kept: Mutex<Option<TcpSocket>>,
 }
 
 /// What the handles and the service have in common.
@@ -137,6 +142,7 @@ impl MockServer {
             links: Links::default(),
             app: service::router(Arc::clone(&shared)),
             task: Mutex::default(),
+            kept: Mutex::default(),
         };
         running.accept(tcp);
         Ok(Self {
@@ -154,7 +160,8 @@ impl MockServer {
     }
 
     /// Takes the server off the network or puts it back, at the same address. Offline,
-    /// connections are refused and those that exist are cut; what is stored stays.
+    /// connections are refused and those that exist are cut; what is stored stays. The port is
+    /// kept meanwhile, so that no other server gets the requests that are meant for this one.
     ///
     /// # Errors
     /// If somebody else has taken the port meanwhile.
@@ -162,7 +169,12 @@ impl MockServer {
         let task = lock(&self.running.task).take();
         match (online, task) {
             (true, None) => {
-                let tcp = TcpListener::bind(self.running.address).await?;
+                let kept = lock(&self.running.kept).take();
+                let tcp = match kept {
+                    // The port is never free in between.
+                    Some(kept) => kept.listen(BACKLOG)?,
+                    None => TcpListener::bind(self.running.address).await?,
+                };
                 self.running.accept(tcp);
             }
             (true, running) => *lock(&self.running.task) = running,
@@ -172,6 +184,8 @@ impl MockServer {
                 // The listener is closed when the aborted task has gone; its result says no more.
                 let _ = task.await;
                 self.running.links.cut_all();
+                let kept = keep(self.running.address).await?;
+                *lock(&self.running.kept) = Some(kept);
             }
         }
         Ok(())
@@ -180,6 +194,27 @@ impl MockServer {
     /// Cuts every connection that is open; new ones are accepted.
     pub fn cut_connections(&self) {
         self.running.links.cut_all();
+    }
+}
+
+/// Takes a port without listening on it: who connects is refused. The kernel may close a listener
+/// a moment after its owner did, and goes on taking connections till then; that this succeeds shows
+/// that it is closed.
+async fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
+    const MOST_TRIES: u32 = 100_000;
+    let kept = TcpSocket::new_v4()?;
+    kept.set_reuseaddr(true)?;
+    let mut tries = 0;
+    loop {
+        match kept.bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tries < MOST_TRIES => {
+                tries += 1;
+                std::thread::yield_now();
+                tokio::task::yield_now().await;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(kept),
+        }
     }
 }
 

@@ -185,9 +185,9 @@ impl MockServerBuilder {
         page_tokens;
         /// Pages bear an opaque `nextCursor`, which is honoured. Default: off.
         cursors;
-        /// Batches are served. Default: on; off, it is 404.
+        /// Batches are served. Default: on; off, it is 405.
         batch;
-        /// `GET /events` is served. Default: on; off, it is 404.
+        /// `GET /events` is the live channel. Default: on; off, it lists a kind of that name.
         events;
         /// Answers are gzipped for clients that take that. Default: off. Gzipped requests are
         /// read in any case.

@@ -13,6 +13,7 @@ pub(crate) enum Spoil {
     DoubledResult,
     UnknownResult,
     ResultWithoutStatus,
+    ResultStatus(u16),
     RepeatedToken,
 }
 
@@ -60,6 +61,9 @@ impl Spoil {
                 if let Value::Object(fields) = result {
                     fields.remove("statusCode");
                 }
+            }),
+            Self::ResultStatus(status) => on_first_result(reply, |result| {
+                *result = json!({"opId": result["opId"], "statusCode": status});
             }),
             Self::RepeatedToken => match (page_token, reply.json_mut()) {
                 (Some(asked), Some(Value::Object(page))) => {

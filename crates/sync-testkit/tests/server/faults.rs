@@ -224,6 +224,7 @@ async fn results_of_a_batch_can_be_missing_doubled_unknown_or_without_status() {
         Fault::doubled_result(),
         Fault::unknown_result(),
         Fault::result_without_status(),
+        Fault::result_status(422),
     ] {
         server.fault(fault).on(Route::Batch);
         let body = http.post("/batch", &batch).await.body;
@@ -244,6 +245,7 @@ async fn results_of_a_batch_can_be_missing_doubled_unknown_or_without_status() {
         (json!(201), vec![json!("unknown-op"), json!("k2")])
     );
     assert_eq!(seen[3], (Value::Null, vec![json!("k1"), json!("k2")]));
+    assert_eq!(seen[4], (json!(422), vec![json!("k1"), json!("k2")]));
     assert_eq!(server.applied("k2"), 1);
 }
 

@@ -1,12 +1,13 @@
 //! Around the records: routes, headers, recording, the live channel.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sync_core::Timestamp;
 use sync_testkit::{MockServer, MockServerBuilder};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::{Http, send};
 
@@ -221,6 +222,19 @@ async fn changes_are_announced_live_and_resumed_behind_the_last_event() {
         200,
         "an empty list of a kind of that name"
     );
+}
+
+#[tokio::test]
+async fn a_server_that_is_offline_keeps_its_port() {
+    let server = MockServer::start().await.unwrap();
+    let address = server.url().trim_start_matches("http://").parse().unwrap();
+    server.set_online(false).await.unwrap();
+    let taken = TcpSocket::new_v4().unwrap().bind(address);
+    assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+    let refused = TcpStream::connect(address).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    server.set_online(true).await.unwrap();
+    assert!(TcpStream::connect(address).await.is_ok());
 }
 
 #[tokio::test]

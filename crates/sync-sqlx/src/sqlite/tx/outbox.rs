@@ -49,15 +49,24 @@ pub(crate) fn append(db: &Connection, ops: &[Op]) -> Result<Vec<i64>, StoreError
 }
 
 /// Replaces operations.
-pub(crate) fn update(db: &Connection, ops: &[Op]) -> Result<(), StoreError> {
+/// Notes the kinds of the operations that were there.
+pub(crate) fn update(
+    db: &Connection,
+    ops: &[Op],
+    kinds: &mut BTreeSet<Kind>,
+) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(UPDATE).context("update an operation")?;
     for op in ops {
-        write(&mut statement, op, "update an operation")?;
+        let was_there = write(&mut statement, op, "update an operation")?;
+        if was_there && !kinds.contains(&op.kind) {
+            kinds.insert(op.kind.clone());
+        }
     }
     Ok(())
 }
 
-fn write(statement: &mut CachedStatement<'_>, op: &Op, what: &str) -> Result<(), StoreError> {
+/// Was anything written?
+fn write(statement: &mut CachedStatement<'_>, op: &Op, what: &str) -> Result<bool, StoreError> {
     let (word, payload, changed) = match &op.written {
         Change::Upsert { payload, changed } => {
             let changed = changed.as_ref().map(json).transpose()?;
@@ -86,8 +95,8 @@ fn write(statement: &mut CachedStatement<'_>, op: &Op, what: &str) -> Result<(),
         &op.next_attempt_at,
         &op.last_error,
     ];
-    statement.execute(parameters).context(what)?;
-    Ok(())
+    let written = statement.execute(parameters).context(what)?;
+    Ok(written > 0)
 }
 
 /// JSON text of a value.

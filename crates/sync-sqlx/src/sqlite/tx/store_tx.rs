@@ -181,12 +181,8 @@ impl StoreTx for SqliteTx<'_> {
     }
 
     async fn update_ops(&mut self, ops: &[Op]) -> Result<(), StoreError> {
-        self.step(|db, work| {
-            outbox::update(db, ops)?;
-            ops.iter().for_each(|op| note(&mut work.outbox, &op.kind));
-            Ok(())
-        })
-        .await
+        self.step(|db, work| outbox::update(db, ops, &mut work.outbox))
+            .await
     }
 
     async fn delete_ops(&mut self, ids: &[OpId]) -> Result<(), StoreError> {

@@ -70,7 +70,7 @@ fn row_says_what_waits(now: &Seen, key: &Key, ops: &[Op]) -> Option<Violation> {
             .all(|(name, value)| same_field(row.get(name), Some(value))),
         (Change::Upsert { .. }, None) => false,
     };
-    (!holds).then(|| {
+    (!holds && !now.quarantined.contains(key)).then(|| {
         let row = now.live(key);
         let text = format!("the row is {row:?}, but what waits says {:?}", newest.written);
         Violation::new("I3", text).of(&key.1)
@@ -141,8 +141,15 @@ fn knows(now: &Seen, key: &Key, stamp: &Timestamp, is_live: bool, server: &SimSe
     server.taken_back.contains(key)
         || now.quarantined.contains(key)
         || now.newest_known(key).is_some_and(|known| known >= *stamp)
-        // A tombstone of something that is not here needs not be remembered for ever.
-        || (!is_live && now.live(key).is_none())
+        // A tombstone of something that is not here needs not be remembered for ever, nor one of
+        // something that is created anew.
+        || (!is_live && (now.live(key).is_none() || creates(now, key)))
+}
+
+/// Do the operations of this entity bring it into being?
+fn creates(now: &Seen, key: &Key) -> bool {
+    let shadow = now.shadows.get(key);
+    !now.ops_of(key).is_empty() && shadow.is_none_or(|shadow| shadow.base.live().is_none())
 }
 
 /// I7: a run that says it is complete has brought everything that was there when it was asked for.
