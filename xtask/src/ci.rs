@@ -3,7 +3,7 @@
 mod advisories;
 mod runner;
 
-use crate::{Result, tidy, workspace};
+use crate::{Result, sim, tidy, workspace};
 use runner::Runner;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,14 @@ const STEPS: &[Step] = &[
     Step {
         name: "test",
         run: |runner| runner.cargo(&["test", "--workspace"]),
+    },
+    Step {
+        name: "sim",
+        run: |_| sim::run(&["--seeds".to_owned(), "2000".to_owned()]),
+    },
+    Step {
+        name: "planted",
+        run: |_| sim::run(&["--planted".to_owned()]),
     },
     Step {
         name: "features",

@@ -10,7 +10,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     command.args(["run", "--quiet", "--release", "--package", "sim"]);
     if arguments.iter().any(|argument| argument == "--planted") {
         // Never in a normal build: neither its flags nor its files meet those of one.
-        command.args(["--target-dir", "target/planted"]);
+        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/planted");
+        command.args(["--target-dir", files]);
         command.env("RUSTFLAGS", "--cfg sync_planted");
     }
     let status = command.arg("--").args(arguments).status()?;

@@ -126,6 +126,11 @@ impl Entity {
                 && !same_as_seen(seen, record, head)
                 && !planted!(DeletesUnseen)
             {
+                // What the user saw and deleted, not what was merged into it since.
+                self.set_base(ServerState::Live {
+                    record: seen.clone(),
+                    version: None,
+                });
                 return self.conflict(Found::seen(state), rules);
             }
             self.reset(0);

@@ -40,7 +40,12 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn new(kind: &Kind, table: &Table, cursor: CursorState) -> Self {
+    pub(super) fn new(kind: &Kind, table: &Table, mut cursor: CursorState) -> Self {
+        if cursor.page_token.is_none() {
+            // How far an interrupted chain came says nothing of what has committed late since.
+            cursor.reached = None;
+            cursor.unordered = false;
+        }
         Self {
             kind: kind.clone(),
             limit: table.page_size,

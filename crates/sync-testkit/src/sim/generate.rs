@@ -287,23 +287,23 @@ fn draw(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<Ste
             steps.push(go(rng, mood, client));
         }
         60..78 => steps.push(go(rng, mood, client)),
-        78..81 if mood.crashes => steps.push(Step::Crash { client }),
-        81 if mood.switches => steps.push(Step::SwitchStrategy {
+        78..80 if mood.crashes => steps.push(Step::Crash { client }),
+        80 if mood.switches => steps.push(Step::SwitchStrategy {
             client,
             strategy: Strategy::ALL[rng.usize(..Strategy::ALL.len())],
         }),
-        82 | 83 if mood.clocks => steps.push(Step::SetClock {
+        81 if mood.clocks => steps.push(Step::SetClock {
             client,
             seconds: [-31_536_000, -86_400, -300, 300, 86_400, 31_536_000][rng.usize(..6)],
         }),
-        84..86 => steps.push(Step::Wait {
+        82..84 => steps.push(Step::Wait {
             seconds: match rng.u32(..8) {
                 0 if mood.long_waits => 8 * 24 * 3600,
                 0..4 => 1,
                 _ => rng.u32(1..600),
             },
         }),
-        86..89 if setup.clients > 1 => scene(rng, setup, mood, steps),
+        84..89 if setup.clients > 1 => scene(rng, setup, mood, steps),
         89 | 90 => steps.push(Step::Deliver { newest: rng.bool() }),
         91..100 if mood.other_apps => steps.push(Step::Server {
             act: server_act(rng, mood),
@@ -343,13 +343,25 @@ fn scene(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<St
     steps.extend([ask(other, Asked::Sync), go(other, Vec::new())]);
     for _ in 0..3 {
         let what = [Asked::Push, Asked::Push, Asked::Sync, Asked::Pull][rng.usize(..4)];
-        let bad = [Fate::AnswerLost, Fate::Status(403), mood.favourite][rng.usize(..3)];
+        let bad = [Fate::AnswerLost, Fate::AnswerLost, Fate::Status(403), mood.favourite];
+        let bad = bad[rng.usize(..4)];
         let fates = match rng.u32(..3) {
             0 => Vec::new(),
             1 => vec![bad],
             _ => vec![Fate::Arrives, bad],
         };
-        steps.extend([ask(one, what), go(one, fates)]);
+        steps.push(ask(one, what));
+        if one_in(rng, 3) {
+            // The user writes while the request is under way.
+            steps.push(Step::Go {
+                client: one,
+                until: Until::Requests(rng.u8(1..3)),
+                fates,
+            });
+            steps.extend([write(rng, one), go(one, Vec::new())]);
+        } else {
+            steps.push(go(one, fates));
+        }
         match rng.u32(..4) {
             0 => steps.push(write(rng, one)),
             1 | 2 if mood.deletes => steps.push(Step::User {
@@ -358,5 +370,9 @@ fn scene(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<St
             }),
             _ => {}
         }
+    }
+    if mood.resyncs {
+        let what = Asked::Resync { clear_data: false };
+        steps.extend([ask(other, what), go(other, vec![mood.favourite; 4])]);
     }
 }

@@ -43,6 +43,10 @@ mod tables;
 mod world;
 
 use std::fmt;
+use std::sync::Arc;
+
+use sync_core::Kind;
+use sync_core::json::JsonMap;
 
 pub use check::Violation;
 pub use counters::Counters;
@@ -55,11 +59,24 @@ pub use tables::{FieldKind, SimTable};
 use self::shrink::Shrinker;
 use self::world::World;
 
+/// What must hold of every record on the server at the end of a world.
+type Rule = dyn Fn(&Kind, &JsonMap) -> Result<(), String> + Send + Sync;
+
 /// What to simulate.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Simulation {
     tables: Vec<SimTable>,
     steps: u32,
+    rule: Option<Arc<Rule>>,
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation")
+            .field("tables", &self.tables)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of one world.
@@ -109,6 +126,7 @@ impl Default for Simulation {
         Self {
             tables: SimTable::built_in(),
             steps: 200,
+            rule: None,
         }
     }
 }
@@ -127,6 +145,28 @@ impl Simulation {
     #[must_use]
     pub fn steps(mut self, steps: u32) -> Self {
         self.steps = steps;
+        self
+    }
+
+    /// What the app itself expects of every live record on the server at the end of a world, beside
+    /// the invariants; `Err` says what is wrong with it. Told as the broken rule `app`.
+    ///
+    /// ```
+    /// # use sync_testkit::sim::Simulation;
+    /// let simulation = Simulation::default().steps(20).rule(|kind, record| {
+    ///     if record.contains_key("a") {
+    ///         return Ok(());
+    ///     }
+    ///     Err(format!("a record of {kind} without its first field"))
+    /// });
+    /// assert!(simulation.check(0..3).is_ok());
+    /// ```
+    #[must_use]
+    pub fn rule<F>(mut self, rule: F) -> Self
+    where
+        F: Fn(&Kind, &JsonMap) -> Result<(), String> + Send + Sync + 'static,
+    {
+        self.rule = Some(Arc::new(rule));
         self
     }
 
@@ -166,6 +206,9 @@ impl Simulation {
         }
         if failed_at.is_none() {
             world.end();
+            if let Some(rule) = &self.rule {
+                world.judge_by(&**rule);
+            }
         }
         let steps = failed_at.map_or(schedule.steps.len(), |place| place + 1);
         world.into_outcome(failed_at, steps as u64)

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use sync_core::OpStatus;
+use sync_core::json::JsonMap;
+use sync_core::{Kind, OpStatus};
 
 use super::check::{self, Violation};
 use super::client::What;
@@ -175,5 +176,18 @@ impl World<'_> {
         for violation in found {
             self.fail(violation);
         }
+    }
+
+    /// Asks the app's own rule about every live record.
+    pub(crate) fn judge_by(&mut self, rule: &dyn Fn(&Kind, &JsonMap) -> Result<(), String>) {
+        let mut broken = Vec::new();
+        for (key, stored) in self.lock().server.records() {
+            if let Some(content) = &stored.content
+                && let Err(text) = rule(&key.0, content)
+            {
+                broken.push(Violation::new("app", text).of(&key.1));
+            }
+        }
+        self.violations.extend(broken);
     }
 }

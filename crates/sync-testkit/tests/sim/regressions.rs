@@ -1,0 +1,264 @@
+//! What the simulator found, each in its shortest schedule; docs/testing.md tells what it was.
+
+use sync_testkit::sim::Act::{Delete, Discard, Offend, Write};
+use sync_testkit::sim::Asked::{Pull, Push, Resync, Sync};
+use sync_testkit::sim::{
+    Act, Asked, Deletion, Fate, Habits, Paging, Revival, Schedule, ServerAct, Setup, Simulation,
+    Step, Strategy, Until,
+};
+
+const A: u8 = 0;
+const B: u8 = 1;
+
+/// The things, the notes.
+const THINGS: u8 = 0;
+const NOTES: u8 = 1;
+
+fn world(habits: Habits) -> Setup {
+    Setup {
+        seed: 0,
+        clients: 2,
+        rows: 1,
+        strategy: Strategy::AutoPreserve,
+        keeps_deleted: true,
+        coalesce: true,
+        page_size: 50,
+        push_concurrency: 1,
+        max_batch: 1,
+        clocks_differ: false,
+        habits,
+    }
+}
+
+fn user(client: u8, act: Act) -> Step {
+    Step::User { client, act }
+}
+
+fn write(client: u8, table: u8, fields: u16) -> Step {
+    let (row, removes) = (0, false);
+    let act = Write {
+        table,
+        row,
+        fields,
+        removes,
+    };
+    user(client, act)
+}
+
+fn server_write(table: u8, field: u8) -> Step {
+    let (row, commits_late) = (0, false);
+    let act = ServerAct::Write {
+        table,
+        row,
+        field,
+        commits_late,
+    };
+    Step::Server { act }
+}
+
+fn spoil(table: u8) -> Step {
+    let act = ServerAct::Spoil { table, row: 0 };
+    Step::Server { act }
+}
+
+/// A whole run in which the requests meet these fates.
+fn run(client: u8, what: Asked, fates: &[Fate]) -> [Step; 2] {
+    let ask = Step::Ask {
+        client,
+        what,
+        after_seconds: 200,
+    };
+    let go = Step::Go {
+        client,
+        until: Until::End,
+        fates: fates.to_vec(),
+    };
+    [ask, go]
+}
+
+fn holds(setup: Setup, parts: &[&[Step]]) {
+    let steps = parts.concat();
+    let schedule = Schedule { setup, steps };
+    let simulation = Simulation::default();
+    let outcome = simulation.replay(&schedule);
+    let story = || simulation.tell(&schedule).story.join("\n");
+    let found = outcome.violations.first();
+    assert!(found.is_none(), "{}\n{}", found.unwrap(), story());
+}
+
+#[test]
+fn giving_up_a_refused_edit_brings_what_the_cursor_has_passed() {
+    let offend = Offend {
+        table: NOTES,
+        row: 0,
+    };
+    let discard = Discard {
+        table: NOTES,
+        row: 0,
+    };
+    let habits = Habits {
+        paging: Paging::Cursor,
+        ..Habits::default()
+    };
+    holds(
+        world(habits),
+        &[
+            &[write(A, NOTES, 1)],
+            &run(A, Sync, &[]),
+            &run(B, Sync, &[]),
+            &[user(B, offend), write(A, NOTES, 1)],
+            &run(A, Sync, &[]),
+            &run(B, Sync, &[]),
+            &run(B, Sync, &[]),
+            &[write(B, NOTES, 1), user(B, discard)],
+            &run(B, Pull, &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_run_that_resumes_an_old_chain_brings_what_came_since() {
+    let habits = Habits {
+        paging: Paging::Tokens,
+        ..Habits::default()
+    };
+    let setup = Setup {
+        rows: 2,
+        page_size: 1,
+        ..world(habits)
+    };
+    let other_row = Write {
+        table: NOTES,
+        row: 1,
+        fields: 1,
+        removes: false,
+    };
+    holds(
+        setup,
+        &[
+            &[server_write(NOTES, 0), user(B, other_row)],
+            &run(B, Sync, &[]),
+            &[user(B, other_row)],
+            &run(A, Sync, &[Fate::Arrives, Fate::Lost, Fate::Arrives]),
+            &run(B, Sync, &[]),
+            &run(A, Sync, &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_refused_answer_without_a_body_stays_in_quarantine() {
+    let habits = Habits {
+        bodies: false,
+        paging: Paging::Cursor,
+        ..Habits::default()
+    };
+    holds(
+        world(habits),
+        &[&[
+            server_write(THINGS, 0),
+            write(B, THINGS, 0b11000),
+            spoil(THINGS),
+        ]],
+    );
+}
+
+#[test]
+fn giving_up_what_a_server_does_not_revive_leaves_it_deleted() {
+    let habits = Habits {
+        deletion: Deletion::Hidden,
+        revival: Revival::Refused,
+        ..Habits::default()
+    };
+    let delete = ServerAct::Delete {
+        table: NOTES,
+        row: 0,
+    };
+    holds(
+        world(habits),
+        &[
+            &[write(A, NOTES, 1)],
+            &run(A, Sync, &[]),
+            &[write(A, NOTES, 1), Step::Server { act: delete }],
+        ],
+    );
+}
+
+#[test]
+fn a_row_whose_answer_the_table_refused_can_be_deleted() {
+    let delete = Delete {
+        table: THINGS,
+        row: 0,
+    };
+    holds(
+        world(Habits::default()),
+        &[
+            &[server_write(THINGS, 0), write(A, THINGS, 0b1000), spoil(THINGS)],
+            &run(A, Sync, &[]),
+            &[user(A, delete)],
+        ],
+    );
+}
+
+#[test]
+fn an_edit_of_a_row_whose_answer_the_table_refused_reverts_nothing() {
+    holds(
+        world(Habits::default()),
+        &[
+            &[write(A, THINGS, 0b11000), write(B, THINGS, 0b10)],
+            &run(A, Sync, &[]),
+            &[spoil(THINGS), write(A, THINGS, 0b10)],
+            &run(B, Sync, &[]),
+            &[write(B, THINGS, 0b100)],
+            &run(A, Sync, &[]),
+            &[write(A, THINGS, 0b110)],
+        ],
+    );
+}
+
+#[test]
+fn a_tombstone_stays_known_when_the_server_pretends_to_revive() {
+    let habits = Habits {
+        deletion: Deletion::Hidden,
+        revival: Revival::Pretended,
+        ..Habits::default()
+    };
+    let setup = Setup {
+        strategy: Strategy::LastWriteWins,
+        keeps_deleted: false,
+        ..world(habits)
+    };
+    let delete = Delete {
+        table: THINGS,
+        row: 0,
+    };
+    holds(
+        setup,
+        &[
+            &[server_write(THINGS, 1)],
+            &run(A, Sync, &[]),
+            &[user(A, delete)],
+            &run(A, Push, &[]),
+            &[write(B, THINGS, 1)],
+            &run(B, Pull, &[]),
+            &run(B, Push, &[]),
+            &[user(B, delete), write(B, THINGS, 0b1001)],
+        ],
+    );
+}
+
+#[test]
+fn a_resync_that_clears_spares_what_lies_in_quarantine() {
+    let clears = Resync { clear_data: true };
+    holds(
+        world(Habits::default()),
+        &[
+            &[write(B, THINGS, 0b10000)],
+            &run(B, Sync, &[]),
+            &run(A, Pull, &[]),
+            &[spoil(THINGS)],
+            &run(A, Sync, &[]),
+            &run(A, clears, &[]),
+        ],
+    );
+}
