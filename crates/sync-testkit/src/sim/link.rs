@@ -153,10 +153,12 @@ impl SimLink {
         Some(failure)
     }
 
-    /// A request that may come late: only where the server would recognise the repeat, or check
-    /// it.
+    /// A request that may come late: only where the server would check it, or would know it again
+    /// whatever it answered first. Elsewhere no client can keep an old create from reviving what
+    /// was deleted since.
     fn may_come_late(shared: &Shared, request: &PushRequest) -> bool {
-        let honours = shared.server.habits.keys == Keys::Honoured;
+        let habits = &shared.server.habits;
+        let honours = habits.keys == Keys::Honoured && habits.stores_conflicts;
         let is_checked = |op: &PushOp| matches!(op.precondition, Precondition::IfBase { .. });
         honours || request.ops.iter().all(is_checked)
     }
