@@ -16,7 +16,10 @@ pub(crate) struct Arguments {
     pub(crate) seeds: u64,
     pub(crate) steps: u32,
     pub(crate) planted: bool,
-    #[cfg_attr(not(sync_planted), expect(dead_code, reason = "read where defects are"))]
+    #[cfg_attr(
+        not(sync_planted),
+        expect(dead_code, reason = "read where defects are")
+    )]
     pub(crate) only: Option<String>,
 }
 

@@ -15,9 +15,12 @@ pub(crate) struct Found {
 
 /// Looks at all these worlds.
 pub(crate) fn hunt(simulation: &Simulation, seeds: Range<u64>) -> Result<Tested, Box<Failure>> {
-    let (tested, found) = first_found(simulation, seeds, || (), |outcome| {
-        outcome.violations.first().cloned()
-    });
+    let (tested, found) = first_found(
+        simulation,
+        seeds,
+        || (),
+        |outcome| outcome.violations.first().cloned(),
+    );
     match found {
         None => Ok(tested),
         Some(found) => Err(Box::new(simulation.failure(found.seed, found.violation))),
@@ -47,7 +50,9 @@ pub(crate) fn first_found(
             if let Some(violation) = interests(&outcome) {
                 // Those before it are still looked at, those behind it need not be.
                 end.fetch_min(seed, Ordering::SeqCst);
-                let mut found = found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let mut found = found
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
                 if found.as_ref().is_none_or(|other| seed < other.seed) {
                     *found = Some(Found { seed, violation });
                 }
@@ -55,7 +60,9 @@ pub(crate) fn first_found(
                 tested.count(&outcome);
             }
         }
-        let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut total = total
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         total.add(&tested);
     };
     thread::scope(|scope| {
@@ -64,7 +71,11 @@ pub(crate) fn first_found(
             scope.spawn(worker);
         }
     });
-    let tested = total.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let tested = total
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let found = found
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     (tested, found)
 }

@@ -28,7 +28,10 @@ pub(crate) fn prove(arguments: &Arguments) -> bool {
     let mut all = true;
     let mut count = 0;
     for defect in Defect::ALL {
-        let is_meant = arguments.only.as_deref().is_none_or(|only| only == defect.name());
+        let is_meant = arguments
+            .only
+            .as_deref()
+            .is_none_or(|only| only == defect.name());
         if !is_meant {
             continue;
         }
@@ -53,17 +56,27 @@ pub(crate) fn prove(arguments: &Arguments) -> bool {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    println!("\n{count} defects, {} seeds at most each ({seconds:.1} s)", arguments.seeds);
+    println!(
+        "\n{count} defects, {} seeds at most each ({seconds:.1} s)",
+        arguments.seeds
+    );
     all
 }
 
 fn look(simulation: &Simulation, arguments: &Arguments, defect: Defect) -> Option<Proof> {
     let expected = defect.breaks();
     let seeds = arguments.first..arguments.last();
-    let (_, found) = first_found(simulation, seeds, || plant(Some(defect)), |outcome| {
-        let violation = outcome.violations.first()?;
-        expected.contains(&violation.invariant).then(|| violation.clone())
-    });
+    let (_, found) = first_found(
+        simulation,
+        seeds,
+        || plant(Some(defect)),
+        |outcome| {
+            let violation = outcome.violations.first()?;
+            expected
+                .contains(&violation.invariant)
+                .then(|| violation.clone())
+        },
+    );
     let found = found?;
     let whole = simulation.schedule(found.seed);
     plant(Some(defect));
@@ -82,7 +95,11 @@ fn look(simulation: &Simulation, arguments: &Arguments, defect: Defect) -> Optio
     }
     Some(Proof {
         seed: found.seed,
-        violation: outcome.violations.into_iter().next().unwrap_or(found.violation),
+        violation: outcome
+            .violations
+            .into_iter()
+            .next()
+            .unwrap_or(found.violation),
         steps: short.steps.len(),
         green_without,
     })

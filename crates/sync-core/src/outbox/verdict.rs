@@ -270,8 +270,9 @@ impl Entity {
     fn remember_judged(&mut self, state: &ServerState) {
         let parked = self.parked.as_ref();
         let keeps = match state.version() {
-            Some(_) => parked
-                .is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked)),
+            Some(_) => {
+                parked.is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked))
+            }
             // The tombstone that a pull brought says more than a 404.
             None => {
                 let newest = parked.or(self.base.as_ref());

@@ -13,6 +13,8 @@ use super::server::{Key, OFFENSIVE};
 use super::tables::SimTable;
 use super::world::World;
 
+const SPOILED: &str = "spoiled";
+
 /// What a user wants to write: `None` = delete.
 struct Intent<'a> {
     table: &'a SimTable,
@@ -95,7 +97,8 @@ impl<'a> World<'a> {
                 let is_text = |column: &&(String, _, _)| column.2 == sync_core::ColumnType::Text;
                 let column = table.fields.iter().find(is_text)?;
                 present?;
-                self.offended.insert((self.clients[client].number, key.clone()));
+                self.offended
+                    .insert((self.clients[client].number, key.clone()));
                 let number = self.values.next_number();
                 let text = json!(format!("{OFFENSIVE} {number}"));
                 Some(JsonMap::from_iter([(column.0.clone(), text)]))
@@ -104,12 +107,14 @@ impl<'a> World<'a> {
                 fields, removes, ..
             } => {
                 let was_here = self.clients[client].seen.rows.contains_key(&key);
-                self.lock().counters.count(match (&present, fields.count_ones()) {
-                    (None, _) if was_here => "re-create",
-                    (None, _) => "insert",
-                    (Some(_), 0 | 1) => "edit one field",
-                    (Some(_), _) => "edit several fields",
-                });
+                self.lock()
+                    .counters
+                    .count(match (&present, fields.count_ones()) {
+                        (None, _) if was_here => "re-create",
+                        (None, _) => "insert",
+                        (Some(_), 0 | 1) => "edit one field",
+                        (Some(_), _) => "edit several fields",
+                    });
                 Some(self.edit_of(name, table, present.as_ref(), fields, removes))
             }
             Act::Discard { .. } | Act::Resolve { .. } | Act::Retry => return None,
@@ -176,6 +181,8 @@ impl<'a> World<'a> {
                 Some(Ok(_)) => return,
                 // The row is no more what the user saw: a pull was faster.
                 Some(Err(error)) if is_overtaken(&error) => return,
+                // What the server has in its place does not fit the table.
+                Some(Err(SyncError::RowRejected { .. })) if self.was_spoiled(&intent.key) => return,
                 Some(Err(error)) => {
                     return self.fail(Violation::new("I1", format!("a write failed: {error}")));
                 }
@@ -186,6 +193,15 @@ impl<'a> World<'a> {
             let violation = Violation::new("I10", "a write does not end");
             self.fail(violation.of(&intent.key.1));
         }
+    }
+
+    fn was_spoiled(&self, key: &Key) -> bool {
+        let shared = self.lock();
+        let mut history = shared.server.history.get(key).into_iter().flatten();
+        history.any(|stored| {
+            let content = stored.content.as_ref();
+            content.is_some_and(|content| content.values().any(is_spoiled))
+        })
     }
 
     /// A write was committed.
@@ -255,7 +271,11 @@ impl<'a> World<'a> {
             }
             ServerAct::Spoil { table, row } => self.spoil(table, row),
             ServerAct::ExpireCursors => {
-                let kinds: Vec<_> = self.tables.iter().map(|table| table.kind().clone()).collect();
+                let kinds: Vec<_> = self
+                    .tables
+                    .iter()
+                    .map(|table| table.kind().clone())
+                    .collect();
                 let clients = self.setup.clients;
                 self.lock().server.expire_cursors(clients, &kinds);
             }
@@ -300,7 +320,7 @@ impl<'a> World<'a> {
             return;
         };
         let number = self.values.next_number();
-        let edit = JsonMap::from_iter([(column.0.clone(), json!(format!("spoiled {number}")))]);
+        let edit = JsonMap::from_iter([(column.0.clone(), json!(format!("{SPOILED} {number}")))]);
         self.ledger.wrote(table, &key, None, Some(&content), &edit);
         content.extend(edit);
         self.spoiled.insert(key.clone());
@@ -356,6 +376,11 @@ impl<'a> World<'a> {
             }
         }
     }
+}
+
+/// A text where the tables hold a number.
+fn is_spoiled(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with(SPOILED))
 }
 
 /// The row is no more what the user saw when the write began.

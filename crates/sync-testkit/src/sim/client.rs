@@ -13,8 +13,8 @@ use sync_core::event::EventStream;
 use sync_core::json::{JsonMap, same_field};
 use sync_core::store::TxMode;
 use sync_core::{
-    ChangedFields, Conflict, Op, OpStatus, Record, Resolution, SoftDelete, SyncConfig,
-    SyncEngine, SyncError, SyncEvent, SyncOptions, SyncReport, TableConfig, resolve_fn,
+    ChangedFields, Conflict, Op, OpStatus, Record, Resolution, SoftDelete, SyncConfig, SyncEngine,
+    SyncError, SyncEvent, SyncOptions, SyncReport, TableConfig, resolve_fn,
 };
 
 use super::link::{Own, SimLink, World, lock};
@@ -211,10 +211,7 @@ impl Client {
         }))
     }
 
-    pub(crate) fn delete(
-        &self,
-        key: &Key,
-    ) -> Result<Writing, SyncError> {
+    pub(crate) fn delete(&self, key: &Key) -> Result<Writing, SyncError> {
         let records = self.engine()?.records(key.0.as_str())?;
         let id = key.1.clone();
         Ok(Box::pin(async move { records.delete(&id).await }))
@@ -232,7 +229,9 @@ impl Client {
         self.believes_lists |= asked == Some(Asked::Resync { clear_data: true });
         let is_free = |ops: &[Op]| {
             ops.first().is_some_and(|head| {
-                head.status == OpStatus::Pending && !head.ever_sent && head.next_attempt_at.is_none()
+                head.status == OpStatus::Pending
+                    && !head.ever_sent
+                    && head.next_attempt_at.is_none()
             })
         };
         // What is in conflict may be asked about again, and put off again.
@@ -328,7 +327,9 @@ impl Client {
         }
         let settled = self.seen.versions.iter().filter_map(|(key, version)| {
             let version = version.as_ref()?;
-            self.seen.is_settled(key).then(|| (key.clone(), version.stamp.clone()))
+            self.seen
+                .is_settled(key)
+                .then(|| (key.clone(), version.stamp.clone()))
         });
         let known: BTreeSet<_> = settled.collect();
         lock(&self.link.own).known = known;
@@ -354,7 +355,9 @@ pub(crate) fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>)
 /// Now this, now that, but the same for the same conflict.
 fn decide(conflict: &Conflict) -> Resolution {
     let text = conflict.op_id.as_str().bytes();
-    let number = text.fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let number = text.fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
     match (number % 5, &conflict.local) {
         (0, _) => Resolution::AcceptServer,
         (1, _) => Resolution::AcceptClient,

@@ -8,10 +8,7 @@ use super::server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 
 /// What may happen in one world.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is drawn on its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn on its own")]
 struct Mood {
     /// So many of a hundred requests fail.
     faults: u32,
@@ -343,7 +340,12 @@ fn scene(rng: &mut fastrand::Rng, setup: &Setup, mood: &Mood, steps: &mut Vec<St
     steps.extend([ask(other, Asked::Sync), go(other, Vec::new())]);
     for _ in 0..3 {
         let what = [Asked::Push, Asked::Push, Asked::Sync, Asked::Pull][rng.usize(..4)];
-        let bad = [Fate::AnswerLost, Fate::AnswerLost, Fate::Status(403), mood.favourite];
+        let bad = [
+            Fate::AnswerLost,
+            Fate::AnswerLost,
+            Fate::Status(403),
+            mood.favourite,
+        ];
         let bad = bad[rng.usize(..4)];
         let fates = match rng.u32(..3) {
             0 => Vec::new(),

@@ -122,7 +122,10 @@ impl SimLink {
             let count = own.in_flight.entry(key.clone()).or_default();
             *count += 1;
             if *count > 1 {
-                broken.push(format!("two operations of {}/{} are in flight", key.0, key.1));
+                broken.push(format!(
+                    "two operations of {}/{} are in flight",
+                    key.0, key.1
+                ));
             }
             let last = own.last_sent.insert(key.clone(), op.op_id.clone());
             if last.is_some_and(|last| op.op_id < last) {
@@ -135,7 +138,9 @@ impl SimLink {
         }
         drop(own);
         let mut shared = lock(&self.world);
-        shared.seen.extend(broken.into_iter().map(|text| ("I4", text)));
+        shared
+            .seen
+            .extend(broken.into_iter().map(|text| ("I4", text)));
         InFlight {
             own: &self.own,
             keys,
@@ -286,9 +291,10 @@ impl SimLink {
     fn left_out(&self, server: &SimServer, request: &PullRequest) -> Option<EntityId> {
         let own = lock(&self.own);
         let is_known = |key: &Key| {
-            server
-                .record(key)
-                .is_some_and(|stored| own.known.contains(&(key.clone(), server.shown(stored.exact))))
+            server.record(key).is_some_and(|stored| {
+                own.known
+                    .contains(&(key.clone(), server.shown(stored.exact)))
+            })
         };
         if request.since.is_some() {
             return None;

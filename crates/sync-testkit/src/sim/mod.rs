@@ -40,6 +40,7 @@ mod seen;
 mod server;
 mod shrink;
 mod tables;
+mod watch;
 mod world;
 
 use std::fmt;
@@ -50,9 +51,7 @@ use sync_core::json::JsonMap;
 
 pub use check::Violation;
 pub use counters::Counters;
-pub use schedule::{
-    Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
-};
+pub use schedule::{Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until};
 pub use server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 pub use tables::{FieldKind, SimTable};
 

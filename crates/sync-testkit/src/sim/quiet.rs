@@ -29,7 +29,11 @@ impl World<'_> {
             let set_aside: Vec<Key> = self
                 .keys
                 .iter()
-                .filter(|key| self.clients.iter().any(|one| !one.seen.ops_of(key).is_empty()))
+                .filter(|key| {
+                    self.clients
+                        .iter()
+                        .any(|one| !one.seen.ops_of(key).is_empty())
+                })
                 .cloned()
                 .collect();
             if self.setup.habits.deletion != Deletion::Hard {
@@ -73,7 +77,11 @@ impl World<'_> {
                 return true;
             }
         }
-        let ops: Vec<_> = self.clients.iter().flat_map(|one| one.seen.all_ops()).collect();
+        let ops: Vec<_> = self
+            .clients
+            .iter()
+            .flat_map(|one| one.seen.all_ops())
+            .collect();
         let hopeless = self.setup.habits.revival != Revival::Done;
         if hopeless {
             return true;

@@ -19,10 +19,6 @@ pub struct Schedule {
 
 /// Who takes part, and with which settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches of one world"
-)]
 pub struct Setup {
     /// Where ids, random numbers and decisions come from.
     pub seed: u64,
@@ -326,12 +322,20 @@ impl fmt::Display for Step {
                 client,
                 act,
                 awaits,
-            } => write!(f, "{}: dies after {awaits} awaits of {act:?}", name(*client)),
+            } => write!(
+                f,
+                "{}: dies after {awaits} awaits of {act:?}",
+                name(*client)
+            ),
             Self::Ask {
                 client,
                 what,
                 after_seconds,
-            } => write!(f, "{}: asks for {what:?} after {after_seconds} s", name(*client)),
+            } => write!(
+                f,
+                "{}: asks for {what:?} after {after_seconds} s",
+                name(*client)
+            ),
             Self::Go {
                 client,
                 until,

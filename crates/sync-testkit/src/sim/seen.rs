@@ -35,7 +35,11 @@ fn now<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, Stor
 }
 
 impl Seen {
-    pub(crate) fn of(store: &MemoryStore, keys: &[Key], kinds: &[Kind]) -> Result<Self, StoreError> {
+    pub(crate) fn of(
+        store: &MemoryStore,
+        keys: &[Key],
+        kinds: &[Kind],
+    ) -> Result<Self, StoreError> {
         let mut seen = Self::default();
         let mut tx = now(store.begin(TxMode::Read))?;
         for op in now(tx.ops(&OpQuery::default()))? {

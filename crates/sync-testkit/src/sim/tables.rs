@@ -112,7 +112,8 @@ impl SimTable {
     }
 
     pub(crate) fn field_at(&self, place: u8) -> Option<&(String, FieldKind, ColumnType)> {
-        self.fields.get(usize::from(place) % self.fields.len().max(1))
+        self.fields
+            .get(usize::from(place) % self.fields.len().max(1))
     }
 }
 
@@ -178,7 +179,10 @@ impl Values {
         match kind {
             FieldKind::Unique => self.fresh(writer, *ty),
             FieldKind::List => {
-                let mut list = before.and_then(Value::as_array).cloned().unwrap_or_default();
+                let mut list = before
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default();
                 if removes && !list.is_empty() {
                     let place = self.count as usize % list.len();
                     list.remove(place);
@@ -188,8 +192,15 @@ impl Values {
                 Value::Array(list)
             }
             FieldKind::Object => {
-                let mut object = before.and_then(Value::as_object).cloned().unwrap_or_default();
-                let only = if self.count.is_multiple_of(2) { "x" } else { "y" };
+                let mut object = before
+                    .and_then(Value::as_object)
+                    .cloned()
+                    .unwrap_or_default();
+                let only = if self.count.is_multiple_of(2) {
+                    "x"
+                } else {
+                    "y"
+                };
                 let is_new = object.is_empty();
                 for key in ["x", "y"] {
                     if is_new || key == only {

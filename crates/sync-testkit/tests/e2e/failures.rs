@@ -330,7 +330,9 @@ async fn e2e_a_connection_that_is_cut_in_the_middle_of_a_page_is_no_loss() {
     here.sync_fully().await;
     let pulls = server.pulls(NOTES);
     assert_ne!(pulls[0].query("pageToken"), None, "it went on where it was");
-    let begun = pulls.iter().filter(|pull| pull.query("pageToken").is_none());
+    let begun = pulls
+        .iter()
+        .filter(|pull| pull.query("pageToken").is_none());
     assert_eq!(begun.count(), 1, "and then saw what has changed since");
     converge(&server, &[&here]).await;
 }

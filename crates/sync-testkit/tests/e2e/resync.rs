@@ -125,7 +125,11 @@ async fn e2e_a_full_resync_that_is_interrupted_goes_on_where_it_was() {
         let since = pull.query("updatedSince");
         since.is_some_and(|since| since.starts_with("1970-")) && pull.query("pageToken").is_none()
     };
-    assert_eq!(pulls.iter().filter(from_zero).count(), 0, "not from the start");
+    assert_eq!(
+        pulls.iter().filter(from_zero).count(),
+        0,
+        "not from the start"
+    );
     assert_eq!(here.row("n00003").await, None);
     converge(&server, &[&here]).await;
 }

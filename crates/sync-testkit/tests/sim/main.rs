@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
@@ -70,7 +69,9 @@ fn counters_of_visits(merge: MergeFunction) -> Simulation {
     let table = SimTable::new(schema, TableConfig::new().merge(merge));
     Simulation::of([table]).steps(80).rule(|_, record| {
         let has_place = record.get("place").is_some_and(Value::is_string);
-        has_place.then_some(()).ok_or_else(|| "a visit without a place".to_owned())
+        has_place
+            .then_some(())
+            .ok_or_else(|| "a visit without a place".to_owned())
     })
 }
 
@@ -90,12 +91,18 @@ fn a_merge_function_that_drops_a_field_is_found_by_the_app_s_own_rule() {
         merged.remove("place");
         merged
     }));
-    let failure = careless.check(0..60).expect_err("some world has a conflict");
+    let failure = careless
+        .check(0..60)
+        .expect_err("some world has a conflict");
     assert_eq!(failure.violation.invariant, "app");
     assert!(failure.violation.what.contains("a visit without a place"));
     assert!(failure.schedule.steps.len() < 20, "and it is told shortly");
     let of_failure = sound.replay(&failure.schedule);
-    assert!(of_failure.violations.is_empty(), "{:?}", of_failure.violations);
+    assert!(
+        of_failure.violations.is_empty(),
+        "{:?}",
+        of_failure.violations
+    );
 }
 
 #[test]

@@ -193,7 +193,11 @@ fn a_row_whose_answer_the_table_refused_can_be_deleted() {
     holds(
         world(Habits::default()),
         &[
-            &[server_write(THINGS, 0), write(A, THINGS, 0b1000), spoil(THINGS)],
+            &[
+                server_write(THINGS, 0),
+                write(A, THINGS, 0b1000),
+                spoil(THINGS),
+            ],
             &run(A, Sync, &[]),
             &[user(A, delete)],
         ],

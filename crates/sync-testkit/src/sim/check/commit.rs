@@ -66,13 +66,20 @@ fn row_says_what_waits(now: &Seen, key: &Key, ops: &[Op]) -> Option<Violation> {
         (Change::Upsert { payload, changed }, Some(row)) => payload
             .fields()
             .iter()
-            .filter(|(name, _)| changed.as_ref().is_some_and(|changed| changed.contains(name)))
+            .filter(|(name, _)| {
+                changed
+                    .as_ref()
+                    .is_some_and(|changed| changed.contains(name))
+            })
             .all(|(name, value)| same_field(row.get(name), Some(value))),
         (Change::Upsert { .. }, None) => false,
     };
     (!holds && !now.quarantined.contains(key)).then(|| {
         let row = now.live(key);
-        let text = format!("the row is {row:?}, but what waits says {:?}", newest.written);
+        let text = format!(
+            "the row is {row:?}, but what waits says {:?}",
+            newest.written
+        );
         Violation::new("I3", text).of(&key.1)
     })
 }
@@ -202,8 +209,8 @@ pub(crate) fn wrote_both(
     queued: bool,
 ) -> Option<Violation> {
     if !queued {
-        let same = before.rows.get(key) == now.rows.get(key)
-            && before.ops.get(key) == now.ops.get(key);
+        let same =
+            before.rows.get(key) == now.rows.get(key) && before.ops.get(key) == now.ops.get(key);
         let text = "a write that says it changed nothing changed something";
         return (!same).then(|| Violation::new("I1", text).of(&key.1));
     }

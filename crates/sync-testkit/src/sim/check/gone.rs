@@ -57,8 +57,8 @@ pub(crate) fn account_for(
         return None;
     }
     let is_upsert = !newest.written.is_delete();
-    let decided = !(strategy == Strategy::AutoPreserve && is_upsert)
-        || says_plainly(newest, key, server);
+    let decided =
+        !(strategy == Strategy::AutoPreserve && is_upsert) || says_plainly(newest, key, server);
     Some(Unexplained {
         key: key.clone(),
         gone,
@@ -73,9 +73,7 @@ fn took_effect(op: &Op, key: &Key, server: &SimServer) -> bool {
     }
     let history = server.history.get(key).into_iter().flatten();
     let mut states = history.map(|stored| stored.content.as_ref());
-    states.any(|content| {
-        says(op.outgoing(), content) || says(&op.written, content)
-    })
+    states.any(|content| says(op.outgoing(), content) || says(&op.written, content))
 }
 
 fn says(change: &Change, content: Option<&JsonMap>) -> bool {
@@ -85,7 +83,11 @@ fn says(change: &Change, content: Option<&JsonMap>) -> bool {
             .fields()
             .iter()
             .filter(|(name, _)| !sync_core::system_fields::is_system_field(name))
-            .filter(|(name, _)| changed.as_ref().is_none_or(|changed| changed.contains(name)))
+            .filter(|(name, _)| {
+                changed
+                    .as_ref()
+                    .is_none_or(|changed| changed.contains(name))
+            })
             .all(|(name, value)| {
                 let text = value.as_str().map(|text| text.trim().into());
                 let trimmed = text.unwrap_or_else(|| value.clone());
@@ -101,7 +103,13 @@ fn covers(left: &Op, gone: &Op) -> bool {
     match (&left.written, &gone.written) {
         (Change::Delete, _) => true,
         (Change::Upsert { .. }, Change::Delete) => false,
-        (Change::Upsert { payload, changed }, Change::Upsert { payload: other, changed: wanted }) => {
+        (
+            Change::Upsert { payload, changed },
+            Change::Upsert {
+                payload: other,
+                changed: wanted,
+            },
+        ) => {
             let is_wanted = |name: &str| {
                 !sync_core::system_fields::is_system_field(name)
                     && wanted.as_ref().is_none_or(|wanted| wanted.contains(name))
@@ -112,7 +120,9 @@ fn covers(left: &Op, gone: &Op) -> bool {
                 .filter(|(name, _)| is_wanted(name))
                 .all(|(name, value)| {
                     same_field(payload.get(name), Some(value))
-                        && changed.as_ref().is_none_or(|changed| changed.contains(name))
+                        && changed
+                            .as_ref()
+                            .is_none_or(|changed| changed.contains(name))
                 })
         }
     }
@@ -141,19 +151,27 @@ fn is_plain(value: &Value) -> bool {
 /// A merge that equals the server's record is not pushed: every plain field says what the user
 /// wanted, or an element of a list did not have to be moved.
 fn says_plainly(op: &Op, key: &Key, server: &SimServer) -> bool {
-    let (Change::Upsert { payload, changed }, Some(stored)) = (&op.written, server.history.get(key))
+    let (Change::Upsert { payload, changed }, Some(stored)) =
+        (&op.written, server.history.get(key))
     else {
         return false;
     };
-    let is_changed = |name: &str| changed.as_ref().is_none_or(|changed| changed.contains(name));
-    stored.iter().filter_map(|stored| stored.content.as_ref()).any(|content| {
-        payload
-            .fields()
-            .iter()
-            .filter(|(name, value)| is_changed(name) && is_plain(value))
-            .filter(|(name, _)| !sync_core::system_fields::is_system_field(name))
-            .all(|(name, value)| same_field(Some(value), content.get(name)))
-    })
+    let is_changed = |name: &str| {
+        changed
+            .as_ref()
+            .is_none_or(|changed| changed.contains(name))
+    };
+    stored
+        .iter()
+        .filter_map(|stored| stored.content.as_ref())
+        .any(|content| {
+            payload
+                .fields()
+                .iter()
+                .filter(|(name, value)| is_changed(name) && is_plain(value))
+                .filter(|(name, _)| !sync_core::system_fields::is_system_field(name))
+                .all(|(name, value)| same_field(Some(value), content.get(name)))
+        })
 }
 
 impl Unexplained {

@@ -65,7 +65,13 @@ impl Ledger {
             }
         }
         for (list, elements) in new.lists {
-            let seen: BTreeSet<String> = old.lists.get(&list).into_iter().flatten().cloned().collect();
+            let seen: BTreeSet<String> = old
+                .lists
+                .get(&list)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
             let elements: BTreeSet<String> = elements.into_iter().collect();
             let added = elements.difference(&seen).cloned();
             record.added.entry(list.clone()).or_default().extend(added);

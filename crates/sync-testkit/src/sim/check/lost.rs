@@ -23,7 +23,10 @@ pub(crate) fn only_writer(record: &Record, end: Option<&JsonMap>) -> Option<Viol
     };
     (!same).then(|| {
         let last = &record.last;
-        Violation::new("I2", format!("its only writer left {last:?}, the server has {end:?}"))
+        Violation::new(
+            "I2",
+            format!("its only writer left {last:?}, the server has {end:?}"),
+        )
     })
 }
 
@@ -91,7 +94,10 @@ fn lost_by_deletion(key: &Key, record: &Record, ledger: &Ledger) -> Vec<Violatio
     }
     for (list, added) in &record.added {
         for element in added {
-            let was_removed = record.removed.get(list).is_some_and(|set| set.contains(element));
+            let was_removed = record
+                .removed
+                .get(list)
+                .is_some_and(|set| set.contains(element));
             if !was_removed && !seen_in_list(record, list, element) {
                 let text = format!("{element:?} of {list} was deleted by nobody who saw it");
                 found.push(Violation::new("I8", text));
@@ -102,7 +108,10 @@ fn lost_by_deletion(key: &Key, record: &Record, ledger: &Ledger) -> Vec<Violatio
 }
 
 fn seen_in_list(record: &Record, list: &str, element: &String) -> bool {
-    let mut lists = record.deleted.iter().filter_map(|parts| parts.lists.get(list));
+    let mut lists = record
+        .deleted
+        .iter()
+        .filter_map(|parts| parts.lists.get(list));
     lists.any(|list| list.contains(element))
 }
 
@@ -153,14 +162,12 @@ fn lists(record: &Record, end: &Parts) -> Vec<Violation> {
         };
         let lost: Vec<&String> = added.iter().filter(is_lost).collect();
         let is_back = |element: &&String| {
-            !added.contains(*element)
-                || (removed.contains(*element) && record.deleted.is_empty())
+            !added.contains(*element) || (removed.contains(*element) && record.deleted.is_empty())
         };
         let back: Vec<&String> = set.iter().filter(is_back).collect();
         if !lost.is_empty() || !back.is_empty() {
-            let text = format!(
-                "{list} ends as {elements:?}: lost {lost:?}, back though removed {back:?}"
-            );
+            let text =
+                format!("{list} ends as {elements:?}: lost {lost:?}, back though removed {back:?}");
             found.push(Violation::new("I8", text));
         }
     }

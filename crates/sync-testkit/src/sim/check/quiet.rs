@@ -20,7 +20,9 @@ pub(crate) fn agree<'a>(
         if server.taken_back.contains(key) {
             continue;
         }
-        let stored = server.record(key).and_then(|stored| stored.content.as_ref());
+        let stored = server
+            .record(key)
+            .and_then(|stored| stored.content.as_ref());
         for client in clients {
             let row = client.seen.live(key);
             let same = match (row, stored) {
@@ -54,7 +56,9 @@ pub(crate) fn all_is_well(
         if server.taken_back.contains(key) || setup.habits.revival != Revival::Done {
             continue;
         }
-        let end = server.record(key).and_then(|stored| stored.content.as_ref());
+        let end = server
+            .record(key)
+            .and_then(|stored| stored.content.as_ref());
         let manual = setup.strategy == Strategy::Manual;
         if !manual {
             found.extend(lost::only_writer(record, end).map(|violation| violation.of(&key.1)));

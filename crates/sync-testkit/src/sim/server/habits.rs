@@ -119,7 +119,8 @@ impl Habits {
     pub(crate) fn are_exact(&self) -> bool {
         self.keys == Keys::Honoured
             && self.declares
-            && self.stamps != Stamps::Truncated && self.checks_absence
+            && self.stamps != Stamps::Truncated
+            && self.checks_absence
     }
 
     pub(crate) fn features(&self) -> String {

@@ -34,7 +34,8 @@ impl SimServer {
         };
         let (since, after_id) = self.place(request);
         let is_asked = |row: &&(Key, Stored)| {
-            leaves_out != Some(&row.0.1) && is_behind(&self.shown(row.1.exact), &row.0.1, &since, &after_id)
+            leaves_out != Some(&row.0.1)
+                && is_behind(&self.shown(row.1.exact), &row.0.1, &since, &after_id)
         };
         let rows = self.chains[chain].iter().filter(is_asked);
         let total = rows.clone().count();
@@ -46,7 +47,9 @@ impl SimServer {
             let stamp = self.shown(stored.exact);
             format!("{stamp}|{}", key.1)
         });
-        let items = page.into_iter().map(|(key, stored)| Value::Object(self.json(key, stored)));
+        let items = page
+            .into_iter()
+            .map(|(key, stored)| Value::Object(self.json(key, stored)));
         let mut answer = PullPage::new(items.collect());
         match self.habits.paging {
             Paging::Keyset => {}

@@ -12,8 +12,8 @@ use sync_core::json::JsonMap;
 use sync_core::transport::{PushChange, PushOutcome};
 use sync_core::{EntityId, Kind, OpId, Precondition, Record, ServerState, Timestamp};
 
-pub(crate) use push::{OFFENSIVE, trim};
 pub use habits::{Deletion, Habits, Keys, Paging, Revival, Stamps};
+pub(crate) use push::{OFFENSIVE, trim};
 
 pub(crate) type Key = (Kind, EntityId);
 
@@ -150,7 +150,7 @@ impl SimServer {
     /// cursor of its own would never come back to a stamp.
     fn may_share(&self, key: &Key) -> bool {
         self.last_key.as_ref() != Some(key)
-            && self.changes % 3 != 0
+            && !self.changes.is_multiple_of(3)
             && self.habits.paging != Paging::Cursor
             && self.nanos() < self.last_stamp + 500 * MILLI
     }
@@ -226,9 +226,7 @@ impl SimServer {
     }
 
     fn commit_where(&mut self, is_due: impl Fn(&Late) -> bool) {
-        let (due, rest) = std::mem::take(&mut self.late)
-            .into_iter()
-            .partition(is_due);
+        let (due, rest) = std::mem::take(&mut self.late).into_iter().partition(is_due);
         self.late = rest;
         let due: Vec<Late> = due;
         for late in due {

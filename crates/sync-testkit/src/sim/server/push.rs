@@ -13,9 +13,8 @@ pub(crate) const OFFENSIVE: &str = "offensive";
 
 impl SimServer {
     pub(crate) fn fetch(&self, key: &Key) -> ServerState {
-        let shown = |stored: &&Stored| {
-            stored.content.is_some() || self.habits.deletion == Deletion::Shown
-        };
+        let shown =
+            |stored: &&Stored| stored.content.is_some() || self.habits.deletion == Deletion::Shown;
         self.record(key)
             .filter(shown)
             .map_or_else(ServerState::gone, |stored| self.state(key, stored))
@@ -68,7 +67,7 @@ impl SimServer {
             (Precondition::IfAbsent, _) => !(self.habits.checks_absence && is_live),
             (Precondition::IfBase { .. }, None) => false,
             (Precondition::IfBase { version }, Some(stored)) => {
-                self.is_version(stored, version) && !(deletes && !is_live)
+                (is_live || !deletes) && self.is_version(stored, version)
             }
         };
         if !fits {
