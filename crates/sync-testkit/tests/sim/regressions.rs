@@ -266,3 +266,67 @@ fn a_resync_that_clears_spares_what_lies_in_quarantine() {
         ],
     );
 }
+
+#[test]
+fn an_interrupted_chain_does_not_skip_what_commits_late() {
+    let habits = Habits {
+        cap: Some(1),
+        ..Habits::default()
+    };
+    let setup = Setup {
+        rows: 5,
+        ..world(habits)
+    };
+    let other_app = |row, commits_late| {
+        let (table, field) = (NOTES, 0);
+        let act = ServerAct::Write {
+            table,
+            row,
+            field,
+            commits_late,
+        };
+        Step::Server { act }
+    };
+    let row_3 = Write {
+        table: NOTES,
+        row: 3,
+        fields: 1,
+        removes: false,
+    };
+    let all = Resync { clear_data: false };
+    let [ask, finish] = run(A, all, &[Fate::Status(403)]);
+    let begin = Step::Go {
+        client: A,
+        until: Until::Requests(3),
+        fates: Vec::new(),
+    };
+    holds(
+        setup,
+        &[
+            &[other_app(2, false), other_app(1, true), user(A, row_3)],
+            &run(A, all, &[]),
+            &[ask, begin, finish],
+        ],
+    );
+}
+
+#[test]
+fn deleting_and_creating_anew_keeps_what_was_merged_in_unseen() {
+    let setup = Setup {
+        coalesce: false,
+        ..world(Habits::default())
+    };
+    let delete = Delete {
+        table: THINGS,
+        row: 0,
+    };
+    holds(
+        setup,
+        &[
+            &[write(B, THINGS, 0b1000), write(A, THINGS, 0b1000)],
+            &run(A, Sync, &[]),
+            &run(B, Push, &[Fate::Arrives, Fate::NotLeft]),
+            &[user(B, delete), write(B, THINGS, 0b1000)],
+        ],
+    );
+}
