@@ -43,7 +43,7 @@ fn config(cases: u32) -> Config {
         },
         rng_seed: match asked.rng_seed {
             RngSeed::Random => RngSeed::Fixed(1),
-            fixed => fixed,
+            fixed @ RngSeed::Fixed(_) => fixed,
         },
         ..asked
     }

@@ -1,0 +1,344 @@
+//! The rules of the outbox for one entity, as plainly as they are written.
+
+use std::collections::BTreeSet;
+
+use sync_core::Fate;
+
+use crate::server::{Fields, Learned, State};
+use crate::world::TRIES;
+
+/// Places of [`Fields`].
+pub(crate) type Changed = BTreeSet<usize>;
+
+/// What is to become of the entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Fields, and which of them the user changed; `None` = all.
+    Upsert(Fields, Option<Changed>),
+    Delete,
+}
+
+/// What the server is asked to check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    IfAbsent,
+    IfBase(u32),
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    /// Which of all that were ever queued.
+    pub(crate) number: usize,
+    pub(crate) written: Intent,
+    pub(crate) verdict: Option<Intent>,
+    pub(crate) check: Check,
+    pub(crate) fate: Fate,
+    pub(crate) ever_sent: bool,
+    pub(crate) refusals: u32,
+    pub(crate) troubles: u32,
+    /// Is it another request than the last that left?
+    pub(crate) altered: bool,
+}
+
+impl Waiting {
+    pub(crate) fn outgoing(&self) -> &Intent {
+        self.verdict.as_ref().unwrap_or(&self.written)
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.refusals >= TRIES || self.troubles >= TRIES
+    }
+
+    fn awaken(&mut self) {
+        self.refusals = 0;
+        self.troubles = 0;
+    }
+
+    /// Does the server's state say what this wants?
+    fn is_met_by(&self, state: State) -> bool {
+        let own = match &self.written {
+            Intent::Upsert(_, changed) => changed,
+            Intent::Delete => &None,
+        };
+        let sent = match self.outgoing() {
+            Intent::Upsert(fields, Some(changed)) => (fields, Some(changed)),
+            Intent::Upsert(fields, None) => (fields, own.as_ref()),
+            Intent::Delete => return !matches!(state, State::Live(..)),
+        };
+        let State::Live(theirs, _) = state else {
+            return false;
+        };
+        let (fields, changed) = sent;
+        (0..3).all(|place| {
+            changed.is_some_and(|changed| !changed.contains(&place))
+                || fields[place] == theirs[place]
+        })
+    }
+}
+
+/// How a run goes on with the entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    LookAgain,
+    Stop,
+}
+
+/// One entity on the device.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) row: Option<Fields>,
+    /// What the server last said of it while nothing waited.
+    pub(crate) known: State,
+    /// What the oldest operation was made against.
+    base: State,
+    pub(crate) queue: Vec<Waiting>,
+    made: usize,
+    /// Of the run under way.
+    pushed: u32,
+    in_trouble: bool,
+}
+
+fn check_of(base: State) -> Check {
+    match base {
+        State::Absent => Check::IfAbsent,
+        State::Live(_, version) | State::Deleted(version) => Check::IfBase(version),
+    }
+}
+
+/// Of each field whoever changed it; the device where both did.
+fn merge(mine: Fields, theirs: Fields, base: Option<Fields>, changed: Option<&Changed>) -> Fields {
+    std::array::from_fn(|place| {
+        let is_outside = changed.is_some_and(|changed| !changed.contains(&place));
+        let is_unchanged = base.is_some_and(|base| base[place] == mine[place]);
+        let fields = if is_outside || is_unchanged {
+            theirs
+        } else {
+            mine
+        };
+        fields[place]
+    })
+}
+
+fn fold(older: &Intent, newer: Intent) -> Intent {
+    match (older, newer) {
+        (_, Intent::Delete) => Intent::Delete,
+        (Intent::Upsert(_, Some(older)), Intent::Upsert(fields, Some(newer))) => {
+            Intent::Upsert(fields, Some(older | &newer))
+        }
+        (_, Intent::Upsert(fields, _)) => Intent::Upsert(fields, None),
+    }
+}
+
+impl Model {
+    /// The user writes or deletes.
+    pub(crate) fn write(&mut self, intent: Intent) {
+        self.row = match intent {
+            Intent::Upsert(fields, _) => Some(fields),
+            Intent::Delete => None,
+        };
+        if self.queue.is_empty() {
+            self.base = self.known;
+        }
+        match self.queue.len().checked_sub(1) {
+            Some(last) if self.queue[last].fate != Fate::Unknown => self.fold_into(last, intent),
+            last => {
+                let behind_delete =
+                    last.is_some_and(|last| self.queue[last].written == Intent::Delete);
+                let written = match intent {
+                    Intent::Upsert(fields, _) if behind_delete => Intent::Upsert(fields, None),
+                    other => other,
+                };
+                self.queue.push(Waiting {
+                    number: self.made,
+                    written,
+                    verdict: None,
+                    check: check_of(self.base),
+                    fate: Fate::NeverSent,
+                    ever_sent: false,
+                    refusals: 0,
+                    troubles: 0,
+                    altered: false,
+                });
+                self.made += 1;
+            }
+        }
+        // Who acts on the entity wants it to take part again.
+        if let Some(head) = self.queue.first_mut() {
+            head.awaken();
+        }
+        assert!(self.queue.len() <= 2);
+    }
+
+    fn base_is_live(&self) -> bool {
+        matches!(self.base, State::Live(..))
+    }
+
+    fn fold_into(&mut self, place: usize, newer: Intent) {
+        let deletes = newer == Intent::Delete;
+        let creates_nothing = match place {
+            0 => !self.base_is_live(),
+            place => self.queue[place - 1].written == Intent::Delete,
+        };
+        if deletes && creates_nothing && self.queue[place].written != Intent::Delete {
+            self.queue.remove(place);
+            if place == 0 {
+                self.known = self.base;
+            }
+            return;
+        }
+        let base = self.base;
+        let op = &mut self.queue[place];
+        op.awaken();
+        op.altered = true;
+        op.written = fold(&op.written, newer);
+        op.verdict = None;
+        op.check = check_of(base);
+    }
+
+    /// The user gives the entity's edits up: which go, and may one have been applied?
+    pub(crate) fn discard(&mut self) -> (Vec<usize>, bool) {
+        let gone = std::mem::take(&mut self.queue);
+        if !gone.is_empty() {
+            self.take(self.base);
+        }
+        let maybe_applied = gone.iter().any(|op| op.fate == Fate::Unknown);
+        (gone.iter().map(|op| op.number).collect(), maybe_applied)
+    }
+
+    /// The server's state comes into force.
+    fn take(&mut self, state: State) {
+        self.known = state;
+        self.row = match state {
+            State::Live(fields, _) => Some(fields),
+            State::Absent | State::Deleted(_) => None,
+        };
+    }
+
+    /// A run begins.
+    pub(crate) fn begin_run(&mut self) {
+        (self.pushed, self.in_trouble) = (0, false);
+    }
+
+    /// A run ends: trouble counts if others got through.
+    pub(crate) fn end_run(&mut self) {
+        if let Some(head) = self.queue.first_mut()
+            && self.in_trouble
+            && self.pushed > 0
+        {
+            head.troubles += 1;
+        }
+    }
+
+    /// What goes out next.
+    pub(crate) fn next(&self) -> Option<&Waiting> {
+        self.queue.first().filter(|head| !head.is_stuck())
+    }
+
+    /// The head left, and this came of it.
+    pub(crate) fn learn(&mut self, learned: Learned) -> Then {
+        let head = &mut self.queue[0];
+        let before = head.fate;
+        if learned == Learned::NeverLeft {
+            return Then::Stop;
+        }
+        (head.ever_sent, head.fate, head.altered) = (true, Fate::Unknown, false);
+        match learned {
+            Learned::NeverLeft | Learned::Nothing => {
+                self.in_trouble = true;
+                Then::Stop
+            }
+            Learned::Refused => {
+                head.refusals += 1;
+                if before != Fate::Unknown {
+                    head.fate = Fate::Negative;
+                }
+                Then::Stop
+            }
+            Learned::Accepted(state) => self.accepted(state),
+            Learned::Conflict(state) => self.conflict(state),
+        }
+    }
+
+    fn accepted(&mut self, state: State) -> Then {
+        let head = self.queue.remove(0);
+        self.pushed += 1;
+        let Some(tail) = self.queue.first_mut() else {
+            self.take(state);
+            return Then::LookAgain;
+        };
+        self.base = state;
+        tail.check = check_of(state);
+        if let (State::Live(theirs, _), Intent::Upsert(seen, _)) = (state, head.written) {
+            match &mut tail.written {
+                // Deleted was what the user saw, and nothing else.
+                Intent::Delete if theirs != seen => {
+                    self.queue.clear();
+                    self.take(state);
+                }
+                Intent::Delete => {}
+                Intent::Upsert(fields, changed) => {
+                    *fields = merge(*fields, theirs, Some(seen), changed.as_ref());
+                    self.row = Some(*fields);
+                }
+            }
+        }
+        Then::LookAgain
+    }
+
+    fn conflict(&mut self, state: State) -> Then {
+        if self.queue[0].is_met_by(state) {
+            return self.accepted(state);
+        }
+        self.queue[0].fate = Fate::Negative;
+        if self.queue.len() > 1 {
+            let tail = self.queue.remove(1);
+            self.fold_into(0, tail.written);
+        }
+        let knew_nothing = self.base == State::Absent;
+        let base = match self.base {
+            State::Live(fields, _) => Some(fields),
+            State::Absent | State::Deleted(_) => None,
+        };
+        let Some(head) = self.queue.first_mut() else {
+            // Created and deleted.
+            self.take(state);
+            return Then::LookAgain;
+        };
+        let as_written = Waiting {
+            verdict: None,
+            ..head.clone()
+        };
+        if head.is_met_by(state) || as_written.is_met_by(state) {
+            return self.accepted(state);
+        }
+        head.altered = true;
+        head.check = check_of(state);
+        match (&head.written, state) {
+            (Intent::Upsert(..), State::Deleted(_)) if knew_nothing => {
+                head.verdict = None;
+                self.base = state;
+            }
+            (Intent::Upsert(fields, _), State::Deleted(_)) => {
+                head.verdict = Some(Intent::Upsert(*fields, None));
+            }
+            (Intent::Upsert(fields, changed), State::Live(theirs, _)) => {
+                let merged = merge(*fields, theirs, base, changed.as_ref());
+                if merged == theirs {
+                    self.queue.clear();
+                    self.take(state);
+                    return Then::LookAgain;
+                }
+                let decided = (0..3).filter(|place| merged[*place] != theirs[*place]);
+                let changed = changed.as_ref().map(|own| own | &decided.collect());
+                head.verdict = Some(Intent::Upsert(merged, changed));
+            }
+            (Intent::Delete, _) => {
+                self.queue.clear();
+                self.take(state);
+            }
+            (Intent::Upsert(..), State::Absent) => panic!("a base that the server never had"),
+        }
+        Then::LookAgain
+    }
+}
