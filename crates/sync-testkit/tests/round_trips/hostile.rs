@@ -119,5 +119,6 @@ pub(crate) fn long_list() -> Value {
 
 /// Equal to the letter: -0.0 is not 0.0, and 1.0 not 1.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
-    one == other && one.to_string() == other.to_string()
+    let (one_text, other_text) = (one.to_string(), other.to_string());
+    one == other && one_text == other_text
 }
