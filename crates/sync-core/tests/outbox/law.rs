@@ -28,6 +28,7 @@ enum Step {
     Push(Vec<Fortune>),
     SomebodyEdits(u8),
     SomebodyDeletes,
+    Pull,
     Restart,
 }
 
@@ -47,8 +48,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Delete),
         1 => Just(Step::Discard),
         9 => vec(select(fortunes), 0..4).prop_map(Step::Push),
-        3 => (3..6_u8).prop_map(Step::SomebodyEdits),
+        3 => (3..5_u8).prop_map(Step::SomebodyEdits),
         1 => Just(Step::SomebodyDeletes),
+        2 => Just(Step::Pull),
         1 => Just(Step::Restart),
     ]
 }
@@ -113,7 +115,14 @@ impl Play {
             Step::Push(fortunes) => self.push(fortunes).await,
             Step::SomebodyEdits(other) => self.world.server.foreign_edit(ID, Some(*other)),
             Step::SomebodyDeletes => self.world.server.foreign_edit(ID, None),
-            Step::Restart => self.world.restart().await,
+            Step::Pull => {
+                self.world.pull().await;
+                self.model.pull(self.world.server.state(ID));
+            }
+            Step::Restart => {
+                self.world.restart().await;
+                self.model.pull(self.world.server.state(ID));
+            }
         }
         self.compare().await;
     }
@@ -153,11 +162,8 @@ impl Play {
             then = self.model.learn(learned);
         }
         if then == Then::LookAgain {
-            assert!(
-                self.model.next().is_none(),
-                "{:?} did not go out",
-                self.model.next()
-            );
+            let next = self.model.next();
+            assert!(next.is_none(), "{next:?} did not go out");
         }
         self.model.end_run();
     }
@@ -178,7 +184,7 @@ impl Play {
         let round = round_of(op);
         match &seen.last {
             // What was waiting keeps its round; what was never sent is in its first.
-            None => assert_eq!(round, 0, "{waiting:?}"),
+            None => assert!(round == 0 || expected.was_judged, "{waiting:?}"),
             Some((last, request)) if expected.altered => {
                 assert!(round > *last, "{op:?} after {request:?}");
             }
@@ -267,7 +273,7 @@ fn round_of(op: &PushOp) -> u32 {
 }
 
 proptest! {
-    #![proptest_config(config(256))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn the_outbox_does_what_its_model_says(steps in vec(any_step(), 1..40)) {

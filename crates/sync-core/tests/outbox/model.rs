@@ -39,6 +39,10 @@ pub(crate) struct Waiting {
     pub(crate) troubles: u32,
     /// Is it another request than the last that left?
     pub(crate) altered: bool,
+    /// The version that its verdict was made against.
+    judged: Option<u32>,
+    /// Was it ever judged? A verdict raises the round although nothing was sent.
+    pub(crate) was_judged: bool,
 }
 
 impl Waiting {
@@ -48,6 +52,11 @@ impl Waiting {
 
     pub(crate) fn is_stuck(&self) -> bool {
         self.refusals >= TRIES || self.troubles >= TRIES
+    }
+
+    fn forget_verdict(&mut self) {
+        self.verdict = None;
+        self.judged = None;
     }
 
     fn awaken(&mut self) {
@@ -92,11 +101,30 @@ pub(crate) struct Model {
     pub(crate) known: State,
     /// What the oldest operation was made against.
     base: State,
+    /// The newest state that a pull brought since.
+    parked: State,
     pub(crate) queue: Vec<Waiting>,
     made: usize,
     /// Of the run under way.
     pushed: u32,
     in_trouble: bool,
+}
+
+/// The newer of two states; the first if neither has a version.
+fn newest(first: State, second: State) -> State {
+    if second.version() > first.version() {
+        second
+    } else {
+        first
+    }
+}
+
+fn same_content(one: State, other: State) -> bool {
+    match (one, other) {
+        (State::Live(one, _), State::Live(other, _)) => one == other,
+        (State::Live(..), _) | (_, State::Live(..)) => false,
+        _ => true,
+    }
 }
 
 fn check_of(base: State) -> Check {
@@ -159,6 +187,8 @@ impl Model {
                     refusals: 0,
                     troubles: 0,
                     altered: false,
+                    judged: None,
+                    was_judged: false,
                 });
                 self.made += 1;
             }
@@ -183,7 +213,7 @@ impl Model {
         if deletes && creates_nothing && self.queue[place].written != Intent::Delete {
             self.queue.remove(place);
             if place == 0 {
-                self.known = self.base;
+                self.take(newest(self.base, self.parked));
             }
             return;
         }
@@ -192,7 +222,7 @@ impl Model {
         op.awaken();
         op.altered = true;
         op.written = fold(&op.written, newer);
-        op.verdict = None;
+        op.forget_verdict();
         op.check = check_of(base);
     }
 
@@ -200,7 +230,7 @@ impl Model {
     pub(crate) fn discard(&mut self) -> (Vec<usize>, bool) {
         let gone = std::mem::take(&mut self.queue);
         if !gone.is_empty() {
-            self.take(self.base);
+            self.take(newest(self.base, self.parked));
         }
         let maybe_applied = gone.iter().any(|op| op.fate == Fate::Unknown);
         (gone.iter().map(|op| op.number).collect(), maybe_applied)
@@ -209,10 +239,30 @@ impl Model {
     /// The server's state comes into force.
     fn take(&mut self, state: State) {
         self.known = state;
+        self.parked = State::Absent;
         self.row = match state {
             State::Live(fields, _) => Some(fields),
             State::Absent | State::Deleted(_) => None,
         };
+    }
+
+    /// A pull brought this state.
+    pub(crate) fn pull(&mut self, state: State) {
+        if self.queue.is_empty() {
+            if state.version() > self.known.version() {
+                self.take(state);
+            }
+            return;
+        }
+        if state.version() <= self.base.version() {
+            return;
+        }
+        let head = &self.queue[0];
+        if head.fate == Fate::Unknown && head.is_met_by(state) {
+            self.accepted(state);
+        } else {
+            self.parked = newest(self.parked, state);
+        }
     }
 
     /// A run begins.
@@ -230,9 +280,37 @@ impl Model {
         }
     }
 
-    /// What goes out next.
-    pub(crate) fn next(&self) -> Option<&Waiting> {
-        self.queue.first().filter(|head| !head.is_stuck())
+    /// What goes out next. What a pull parked is met first, unless the head's fate is unknown.
+    pub(crate) fn next(&mut self) -> Option<&Waiting> {
+        loop {
+            let head = self.queue.first().filter(|head| !head.is_stuck())?;
+            let judged = head.judged.or(self.base.version());
+            if head.fate == Fate::Unknown || self.parked.version() <= judged {
+                break;
+            }
+            if head.verdict.is_none() && same_content(self.base, self.parked) {
+                self.rebase(self.parked);
+            } else {
+                self.conflict(self.parked, false);
+            }
+        }
+        self.queue.first()
+    }
+
+    /// What the head is made against becomes this, silently.
+    fn rebase(&mut self, state: State) {
+        self.base = state;
+        self.forget_parked(state);
+        let head = &mut self.queue[0];
+        head.forget_verdict();
+        head.altered = true;
+        head.check = check_of(state);
+    }
+
+    fn forget_parked(&mut self, met: State) {
+        if self.parked.version() <= met.version() {
+            self.parked = State::Absent;
+        }
     }
 
     /// The head left, and this came of it.
@@ -256,7 +334,7 @@ impl Model {
                 Then::Stop
             }
             Learned::Accepted(state) => self.accepted(state),
-            Learned::Conflict(state) => self.conflict(state),
+            Learned::Conflict(state) => self.conflict(state, true),
         }
     }
 
@@ -264,7 +342,7 @@ impl Model {
         let head = self.queue.remove(0);
         self.pushed += 1;
         let Some(tail) = self.queue.first_mut() else {
-            self.take(state);
+            self.take(newest(state, self.parked));
             return Then::LookAgain;
         };
         self.base = state;
@@ -272,10 +350,7 @@ impl Model {
         if let (State::Live(theirs, _), Intent::Upsert(seen, _)) = (state, head.written) {
             match &mut tail.written {
                 // Deleted was what the user saw, and nothing else.
-                Intent::Delete if theirs != seen => {
-                    self.queue.clear();
-                    self.take(state);
-                }
+                Intent::Delete if theirs != seen => return self.conflict(state, false),
                 Intent::Delete => {}
                 Intent::Upsert(fields, changed) => {
                     *fields = merge(*fields, theirs, Some(seen), changed.as_ref());
@@ -283,19 +358,22 @@ impl Model {
                 }
             }
         }
+        self.forget_parked(state);
         Then::LookAgain
     }
 
-    fn conflict(&mut self, state: State) -> Then {
-        if self.queue[0].is_met_by(state) {
-            return self.accepted(state);
+    fn conflict(&mut self, answered: State, is_answer: bool) -> Then {
+        if is_answer {
+            if self.queue[0].is_met_by(answered) {
+                return self.accepted(answered);
+            }
+            self.queue[0].fate = Fate::Negative;
         }
-        self.queue[0].fate = Fate::Negative;
+        let state = newest(answered, self.parked);
         if self.queue.len() > 1 {
             let tail = self.queue.remove(1);
             self.fold_into(0, tail.written);
         }
-        let knew_nothing = self.base == State::Absent;
         let base = match self.base {
             State::Live(fields, _) => Some(fields),
             State::Absent | State::Deleted(_) => None,
@@ -312,33 +390,31 @@ impl Model {
         if head.is_met_by(state) || as_written.is_met_by(state) {
             return self.accepted(state);
         }
-        head.altered = true;
-        head.check = check_of(state);
-        match (&head.written, state) {
-            (Intent::Upsert(..), State::Deleted(_)) if knew_nothing => {
-                head.verdict = None;
-                self.base = state;
+        let verdict = match (&head.written, state) {
+            (Intent::Upsert(..), State::Deleted(_)) if self.base == State::Absent => {
+                self.rebase(state);
+                return Then::LookAgain;
             }
-            (Intent::Upsert(fields, _), State::Deleted(_)) => {
-                head.verdict = Some(Intent::Upsert(*fields, None));
-            }
+            (Intent::Upsert(fields, _), State::Deleted(_)) => Some(Intent::Upsert(*fields, None)),
             (Intent::Upsert(fields, changed), State::Live(theirs, _)) => {
                 let merged = merge(*fields, theirs, base, changed.as_ref());
-                if merged == theirs {
-                    self.queue.clear();
-                    self.take(state);
-                    return Then::LookAgain;
-                }
                 let decided = (0..3).filter(|place| merged[*place] != theirs[*place]);
                 let changed = changed.as_ref().map(|own| own | &decided.collect());
-                head.verdict = Some(Intent::Upsert(merged, changed));
+                (merged != theirs).then_some(Intent::Upsert(merged, changed))
             }
-            (Intent::Delete, _) => {
-                self.queue.clear();
-                self.take(state);
-            }
+            (Intent::Delete, _) => None,
             (Intent::Upsert(..), State::Absent) => panic!("a base that the server never had"),
+        };
+        if verdict.is_none() {
+            self.queue.clear();
+            self.take(state);
+            return Then::LookAgain;
         }
+        head.verdict = verdict;
+        head.judged = state.version();
+        head.check = check_of(state);
+        (head.altered, head.was_judged) = (true, true);
+        self.forget_parked(state);
         Then::LookAgain
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 use sync_core::transport::{
     Answer, Capabilities, Features, FetchRequest, PullPage, PullRequest, PushChange, PushOp,
     PushOutcome, PushRequest, PushResult, WakeupStream,
@@ -26,6 +26,15 @@ pub(crate) enum State {
     Absent,
     Live(Fields, u32),
     Deleted(u32),
+}
+
+impl State {
+    pub(crate) fn version(self) -> Option<u32> {
+        match self {
+            Self::Absent => None,
+            Self::Live(_, version) | Self::Deleted(version) => Some(version),
+        }
+    }
 }
 
 /// What becomes of one request.
@@ -71,6 +80,12 @@ impl Server {
     /// What was asked and learned since the last call.
     pub(crate) fn exchanges(&self) -> Vec<(PushOp, Learned)> {
         std::mem::take(&mut self.0.lock().unwrap().exchanges)
+    }
+
+    /// What a pull brings of this entity.
+    pub(crate) fn state(&self, id: &str) -> State {
+        let inner = self.0.lock().unwrap();
+        inner.states.get(id).copied().unwrap_or_default()
     }
 
     /// Somebody else writes the field that is theirs, or deletes the record.
@@ -138,6 +153,17 @@ pub(crate) fn version(number: u32) -> Version {
     ))
 }
 
+/// A state as pages have it.
+fn row(id: &str, state: State) -> Option<Value> {
+    let stamp = version(state.version()?).stamp.to_json();
+    Some(match state {
+        State::Live([a, b, other], _) => {
+            json!({"id": id, "a": a, "b": b, "other": other, "updated_at": stamp})
+        }
+        _ => json!({"id": id, "updated_at": stamp, "deleted_at": stamp}),
+    })
+}
+
 fn told(id: &str, state: State) -> ServerState {
     match state {
         State::Absent => ServerState::gone(),
@@ -163,7 +189,11 @@ fn answer<T>(value: T) -> Answer<T> {
 #[async_trait]
 impl Transport for Server {
     async fn pull(&self, _: PullRequest) -> Result<Answer<PullPage>, TransportError> {
-        Ok(answer(PullPage::default()))
+        let inner = self.0.lock().unwrap();
+        let mut states: Vec<_> = inner.states.iter().collect();
+        states.sort_by_key(|(_, state)| state.version());
+        let rows = states.into_iter().filter_map(|(id, state)| row(id, *state));
+        Ok(answer(PullPage::new(rows.collect())))
     }
 
     async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {

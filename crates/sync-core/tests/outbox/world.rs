@@ -90,6 +90,12 @@ impl World {
         self.engine.sync_with(options).await.unwrap();
     }
 
+    /// Brings everything that the server has.
+    pub(crate) async fn pull(&self) {
+        let options = SyncOptions::default().no_push();
+        self.engine.sync_with(options).await.unwrap();
+    }
+
     /// The user's row.
     pub(crate) fn row(&self, id: &str) -> Option<Fields> {
         let mut rows = self.store.rows(&kind()).into_iter();
