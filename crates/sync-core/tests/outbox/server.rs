@@ -66,7 +66,8 @@ pub(crate) struct Server(Arc<Mutex<Inner>>);
 struct Inner {
     states: BTreeMap<String, State>,
     version: u32,
-    answered: BTreeMap<String, State>,
+    /// What each key was answered; a refusal is not remembered.
+    answered: BTreeMap<String, Learned>,
     fortunes: VecDeque<Fortune>,
     exchanges: Vec<(PushOp, Learned)>,
 }
@@ -105,9 +106,15 @@ impl Server {
 
 impl Inner {
     fn carry_out(&mut self, op: &PushOp) -> Learned {
-        if let Some(state) = self.answered.get(&op.key) {
-            return Learned::Accepted(*state);
+        if let Some(answer) = self.answered.get(&op.key) {
+            return *answer;
         }
+        let answer = self.judge(op);
+        self.answered.insert(op.key.clone(), answer);
+        answer
+    }
+
+    fn judge(&mut self, op: &PushOp) -> Learned {
         let id = op.id.as_str();
         let state = self.states.get(id).copied().unwrap_or_default();
         let is_met = match (&op.precondition, state) {
@@ -127,7 +134,6 @@ impl Inner {
             PushChange::Delete => State::Deleted(self.version),
         };
         self.states.insert(id.to_owned(), state);
-        self.answered.insert(op.key.clone(), state);
         Learned::Accepted(state)
     }
 
@@ -136,11 +142,11 @@ impl Inner {
             None => Learned::NeverLeft,
             Some(Fortune::Arrives) => self.carry_out(op),
             Some(Fortune::IsLost) => Learned::Nothing,
-            Some(Fortune::LosesItsAnswer) => match self.carry_out(op) {
-                Learned::Accepted(_) => Learned::Nothing,
-                other => other,
-            },
-            // What it once carried out it does not refuse.
+            Some(Fortune::LosesItsAnswer) => {
+                self.carry_out(op);
+                Learned::Nothing
+            }
+            // What it once answered it answers again.
             Some(Fortune::IsRefused) if self.answered.contains_key(&op.key) => self.carry_out(op),
             Some(Fortune::IsRefused) => Learned::Refused,
         }
