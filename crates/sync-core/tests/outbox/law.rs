@@ -9,27 +9,33 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use sync_core::store::OpQuery;
 use sync_core::transport::{PushChange, PushOp};
-use sync_core::{Change, ChangedFields, EntityId, Op, OpId, OpStatus, Precondition};
+use sync_core::{Change, EntityId, Op, OpId, OpStatus, Precondition};
 use uuid::Uuid;
 
-use crate::model::{Changed, Check, Intent, Model, Then};
-use crate::server::{Fortune, Learned, version};
-use crate::world::{World, fields_of, kind, record};
+use crate::model::{Check, Intent, Model, Then};
+use crate::server::{Edit, Fortune, Learned, version};
+use crate::world::{World, fields_of, kind};
 
 const ID: &str = "11111111-1111-4111-8111-111111111111";
 const NAMES: [&str; 3] = ["a", "b", "other"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Inserts the entity, or changes these two fields of it.
-    Write(Option<u8>, Option<u8>),
-    Delete,
+    Edit(Edit),
     Discard,
-    Push(Vec<Fortune>),
+    Push(Vec<(Fortune, Option<Edit>)>),
     SomebodyEdits(u8),
     SomebodyDeletes,
     Pull,
     Restart,
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let value = || option::weighted(0.7, 0..3_u8);
+    prop_oneof![
+        3 => (value(), value()).prop_map(|(a, b)| Edit::Write(a, b)),
+        1 => Just(Edit::Delete),
+    ]
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -42,12 +48,11 @@ fn any_step() -> impl Strategy<Value = Step> {
         Fortune::LosesItsAnswer,
         Fortune::IsRefused,
     ];
-    let value = || option::weighted(0.7, 0..3_u8);
+    let request = (select(fortunes), option::weighted(0.15, any_edit()));
     prop_oneof![
-        8 => (value(), value()).prop_map(|(a, b)| Step::Write(a, b)),
-        3 => Just(Step::Delete),
+        11 => any_edit().prop_map(Step::Edit),
         1 => Just(Step::Discard),
-        9 => vec(select(fortunes), 0..4).prop_map(Step::Push),
+        9 => vec(request, 0..4).prop_map(Step::Push),
         3 => (3..5_u8).prop_map(Step::SomebodyEdits),
         1 => Just(Step::SomebodyDeletes),
         2 => Just(Step::Pull),
@@ -96,13 +101,9 @@ impl Play {
     async fn take(&mut self, step: &Step) {
         let (kind, id) = (kind(), EntityId::new(ID).unwrap());
         match step {
-            Step::Write(a, b) => self.write(*a, *b).await,
-            Step::Delete => {
-                let records = self.world.engine.records("notes").unwrap();
-                let deleted = records.delete(&id).await.unwrap();
-                assert_eq!(deleted, self.model.row.is_some());
-                if deleted {
-                    self.model.write(Intent::Delete);
+            Step::Edit(edit) => {
+                if let Some(intent) = self.world.user().edit(ID, *edit).await {
+                    self.model.write(intent);
                 }
             }
             Step::Discard => {
@@ -127,39 +128,21 @@ impl Play {
         self.compare().await;
     }
 
-    async fn write(&mut self, a: Option<u8>, b: Option<u8>) {
-        let records = self.world.engine.records("notes").unwrap();
-        let Some(row) = self.model.row else {
-            let fields = [a.unwrap_or(0), b.unwrap_or(0), 0];
-            records.insert(record(ID, fields)).await.unwrap();
-            self.model.write(Intent::Upsert(fields, None));
-            return;
-        };
-        let fields = [a.unwrap_or(row[0]), b.unwrap_or(row[1]), row[2]];
-        let named: ChangedFields = [(a, "a"), (b, "b")]
-            .into_iter()
-            .filter_map(|(value, name)| value.map(|_| name))
-            .collect();
-        let is_queued = records.change(record(ID, fields), &named).await.unwrap();
-        let changed: Changed = (0..3)
-            .filter(|place| fields[*place] != row[*place])
-            .collect();
-        assert_eq!(is_queued, !changed.is_empty());
-        if is_queued {
-            self.model.write(Intent::Upsert(fields, Some(changed)));
-        }
-    }
-
-    async fn push(&mut self, fortunes: &[Fortune]) {
+    async fn push(&mut self, fortunes: &[(Fortune, Option<Edit>)]) {
         let waiting = self.operations().await;
         self.world.server.expect(fortunes);
+        self.world.server.watched_by(self.world.user());
         self.world.push().await;
         self.model.begin_run();
         let mut then = Then::LookAgain;
-        for (op, learned) in self.world.server.exchanges() {
+        for (op, edited, learned) in self.world.server.exchanges() {
             assert_eq!(then, Then::LookAgain, "{op:?} was sent after the end");
             self.check_request(&op, learned, &waiting);
-            then = self.model.learn(learned);
+            let before = self.model.send();
+            if let Some(intent) = edited {
+                self.model.write(intent);
+            }
+            then = self.model.learn(before, learned);
         }
         if then == Then::LookAgain {
             let next = self.model.next();

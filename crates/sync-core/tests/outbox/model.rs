@@ -43,6 +43,8 @@ pub(crate) struct Waiting {
     judged: Option<u32>,
     /// Was it ever judged? A verdict raises the round although nothing was sent.
     pub(crate) was_judged: bool,
+    /// Was it written during the run under way? Then it waits for the next.
+    is_fresh: bool,
 }
 
 impl Waiting {
@@ -92,6 +94,11 @@ pub(crate) enum Then {
     LookAgain,
     Stop,
 }
+
+/// What was known of an operation before it left: its fate, whether it was ever sent, and whether
+/// it had been altered since.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before(Fate, bool, bool);
 
 /// One entity on the device.
 #[derive(Debug, Clone, Default)]
@@ -189,6 +196,7 @@ impl Model {
                     altered: false,
                     judged: None,
                     was_judged: false,
+                    is_fresh: true,
                 });
                 self.made += 1;
             }
@@ -268,6 +276,9 @@ impl Model {
     /// A run begins.
     pub(crate) fn begin_run(&mut self) {
         (self.pushed, self.in_trouble) = (0, false);
+        for op in &mut self.queue {
+            op.is_fresh = false;
+        }
     }
 
     /// A run ends: trouble counts if others got through.
@@ -283,7 +294,10 @@ impl Model {
     /// What goes out next. What a pull parked is met first, unless the head's fate is unknown.
     pub(crate) fn next(&mut self) -> Option<&Waiting> {
         loop {
-            let head = self.queue.first().filter(|head| !head.is_stuck())?;
+            let head = self.queue.first()?;
+            if head.is_stuck() || head.is_fresh {
+                return None;
+            }
             let judged = head.judged.or(self.base.version());
             if head.fate == Fate::Unknown || self.parked.version() <= judged {
                 break;
@@ -313,28 +327,46 @@ impl Model {
         }
     }
 
-    /// The head left, and this came of it.
-    pub(crate) fn learn(&mut self, learned: Learned) -> Then {
+    /// The head is about to leave; returns what was known of it before.
+    pub(crate) fn send(&mut self) -> Before {
         let head = &mut self.queue[0];
-        let before = head.fate;
-        if learned == Learned::NeverLeft {
-            return Then::Stop;
-        }
+        let before = Before(head.fate, head.ever_sent, head.altered);
         (head.ever_sent, head.fate, head.altered) = (true, Fate::Unknown, false);
+        before
+    }
+
+    /// This came of it.
+    pub(crate) fn learn(&mut self, before: Before, learned: Learned) -> Then {
+        let head = &mut self.queue[0];
         match learned {
-            Learned::NeverLeft | Learned::Nothing => {
+            Learned::NeverLeft => {
+                (head.fate, head.ever_sent, head.altered) = (before.0, before.1, before.2);
+                Then::Stop
+            }
+            Learned::Nothing => {
                 self.in_trouble = true;
                 Then::Stop
             }
             Learned::Refused => {
-                head.refusals += 1;
-                if before != Fate::Unknown {
-                    head.fate = Fate::Negative;
-                }
+                self.refused(before.0);
                 Then::Stop
             }
             Learned::Accepted(state) => self.accepted(state),
             Learned::Conflict(state) => self.conflict(state, true),
+        }
+    }
+
+    fn refused(&mut self, before: Fate) {
+        let head = &mut self.queue[0];
+        head.refusals += 1;
+        if before == Fate::Unknown {
+            return;
+        }
+        head.fate = Fate::Negative;
+        // What the user wrote meanwhile folds in and starts afresh.
+        if self.queue.len() > 1 {
+            let tail = self.queue.remove(1);
+            self.fold_into(0, tail.written);
         }
     }
 

@@ -65,22 +65,25 @@ async fn take(world: &World, step: &Step) {
 async fn push(world: &World, fortunes: &[Fortune]) {
     let query = OpQuery::default();
     let waiting = world.engine.operations(&query).await.unwrap();
-    world.server.expect(fortunes);
+    let requests: Vec<_> = fortunes.iter().map(|fortune| (*fortune, None)).collect();
+    world.server.expect(&requests);
     world.push().await;
     let sent = world.server.exchanges();
 
     let mut first_sent: Vec<&EntityId> = Vec::new();
-    for (op, _) in &sent {
+    for (op, ..) in &sent {
         if !first_sent.contains(&&op.id) {
             first_sent.push(&op.id);
         }
         let earlier = waiting.iter().take_while(|other| other.op_id != op.op_id);
         for earlier in earlier.filter(|other| other.entity_id == op.id) {
-            let is_before = sent.iter().take_while(|(other, _)| other.op_id != op.op_id);
+            let is_before = sent
+                .iter()
+                .take_while(|(other, ..)| other.op_id != op.op_id);
             assert!(
                 is_before
                     .into_iter()
-                    .any(|(other, _)| other.op_id == earlier.op_id),
+                    .any(|(other, ..)| other.op_id == earlier.op_id),
                 "{op:?} overtook {earlier:?}"
             );
         }

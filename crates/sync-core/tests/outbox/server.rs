@@ -14,7 +14,8 @@ use sync_core::{
     Precondition, ServerState, Timestamp, Transport, TransportError, TransportErrorKind, Version,
 };
 
-use crate::world::{fields_of, record};
+use crate::model::Intent;
+use crate::world::{User, fields_of, record};
 
 /// The values of `a`, `b` and `other`; only the first two are ever changed by the device.
 pub(crate) type Fields = [u8; 3];
@@ -59,6 +60,17 @@ pub(crate) enum Learned {
     Refused,
 }
 
+/// What the user does while a request is under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Edit {
+    /// Inserts the entity, or changes these two fields of it.
+    Write(Option<u8>, Option<u8>),
+    Delete,
+}
+
+/// One request, what was learned of it, and what the user did meanwhile.
+pub(crate) type Exchange = (PushOp, Option<Intent>, Learned);
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Server(Arc<Mutex<Inner>>);
 
@@ -68,19 +80,25 @@ struct Inner {
     version: u32,
     /// What each key was answered; a refusal is not remembered.
     answered: BTreeMap<String, Learned>,
-    fortunes: VecDeque<Fortune>,
-    exchanges: Vec<(PushOp, Learned)>,
+    fortunes: VecDeque<(Fortune, Option<Edit>)>,
+    exchanges: Vec<Exchange>,
+    user: Option<User>,
 }
 
 impl Server {
     /// Decides over the next requests; after these the network is gone.
-    pub(crate) fn expect(&self, fortunes: &[Fortune]) {
+    pub(crate) fn expect(&self, fortunes: &[(Fortune, Option<Edit>)]) {
         self.0.lock().unwrap().fortunes = fortunes.iter().copied().collect();
     }
 
     /// What was asked and learned since the last call.
-    pub(crate) fn exchanges(&self) -> Vec<(PushOp, Learned)> {
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         std::mem::take(&mut self.0.lock().unwrap().exchanges)
+    }
+
+    /// Who edits while requests are under way.
+    pub(crate) fn watched_by(&self, user: User) {
+        self.0.lock().unwrap().user = Some(user);
     }
 
     /// What a pull brings of this entity.
@@ -137,8 +155,8 @@ impl Inner {
         Learned::Accepted(state)
     }
 
-    fn meet(&mut self, op: &PushOp) -> Learned {
-        match self.fortunes.pop_front() {
+    fn meet(&mut self, op: &PushOp, fortune: Option<Fortune>) -> Learned {
+        match fortune {
             None => Learned::NeverLeft,
             Some(Fortune::Arrives) => self.carry_out(op),
             Some(Fortune::IsLost) => Learned::Nothing,
@@ -206,9 +224,16 @@ impl Transport for Server {
         let [op] = &request.ops[..] else {
             panic!("a batch was not asked for: {}", json!(request.ops.len()))
         };
+        let next = self.0.lock().unwrap().fortunes.pop_front();
+        let (fortune, edit) = next.unzip();
+        let user = self.0.lock().unwrap().user.clone();
+        let edited = match (edit.flatten(), user) {
+            (Some(edit), Some(user)) => user.edit(op.id.as_str(), edit).await,
+            _ => None,
+        };
         let mut inner = self.0.lock().unwrap();
-        let learned = inner.meet(op);
-        inner.exchanges.push((op.clone(), learned));
+        let learned = inner.meet(op, fortune);
+        inner.exchanges.push((op.clone(), edited, learned));
         let id = op.id.as_str();
         let failed = |kind| Err(TransportError::new(kind, "as told"));
         let outcome = match learned {

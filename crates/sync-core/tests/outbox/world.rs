@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures::future::{self, BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use sync_core::{
-    Clock, Column, ColumnType, Entropy, Env, Kind, MemoryStore, Record, SoftDelete, SyncConfig,
-    SyncEngine, SyncOptions, TableConfig, TableSchema, Timestamp,
+    ChangedFields, Clock, Column, ColumnType, EntityId, Entropy, Env, Kind, MemoryStore, Record,
+    SoftDelete, SyncConfig, SyncEngine, SyncOptions, TableConfig, TableSchema, Timestamp,
 };
 use uuid::Uuid;
 
-use crate::server::{Fields, Server};
+use crate::model::{Changed, Intent};
+use crate::server::{Edit, Fields, Server};
 
 /// How often something may fail before the operation is set aside.
 pub(crate) const TRIES: u32 = 3;
@@ -82,6 +83,13 @@ impl World {
         self.engine = start(&self.outside, &self.store, &self.server).await;
     }
 
+    pub(crate) fn user(&self) -> User {
+        User {
+            engine: self.engine.clone(),
+            store: self.store.clone(),
+        }
+    }
+
     /// Sends what waits, after all that was put off has become due.
     pub(crate) async fn push(&self) {
         let hour = 3_600_000;
@@ -98,9 +106,53 @@ impl World {
 
     /// The user's row.
     pub(crate) fn row(&self, id: &str) -> Option<Fields> {
-        let mut rows = self.store.rows(&kind()).into_iter();
-        let row = rows.find(|row| row.get("id") == Some(&json!(id)))?;
-        Some(fields_of(&row))
+        row(&self.store, id)
+    }
+}
+
+fn row(store: &MemoryStore, id: &str) -> Option<Fields> {
+    let mut rows = store.rows(&kind()).into_iter();
+    let row = rows.find(|row| row.get("id") == Some(&json!(id)))?;
+    Some(fields_of(&row))
+}
+
+/// Somebody who edits what they see.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    engine: SyncEngine,
+    store: MemoryStore,
+}
+
+impl User {
+    /// Does it; `None` if that was nothing to be queued.
+    pub(crate) async fn edit(&self, id: &str, edit: Edit) -> Option<Intent> {
+        let records = self.engine.records("notes").unwrap();
+        let seen = row(&self.store, id);
+        match (edit, seen) {
+            (Edit::Delete, seen) => {
+                let deleted = records.delete(&EntityId::new(id).unwrap()).await.unwrap();
+                assert_eq!(deleted, seen.is_some());
+                deleted.then_some(Intent::Delete)
+            }
+            (Edit::Write(a, b), None) => {
+                let fields = [a.unwrap_or(0), b.unwrap_or(0), 0];
+                records.insert(record(id, fields)).await.unwrap();
+                Some(Intent::Upsert(fields, None))
+            }
+            (Edit::Write(a, b), Some(seen)) => {
+                let fields = [a.unwrap_or(seen[0]), b.unwrap_or(seen[1]), seen[2]];
+                let names = [(a, "a"), (b, "b")].into_iter();
+                let named: ChangedFields = names
+                    .filter_map(|(value, name)| value.map(|_| name))
+                    .collect();
+                let is_queued = records.change(record(id, fields), &named).await.unwrap();
+                let changed: Changed = (0..3)
+                    .filter(|place| fields[*place] != seen[*place])
+                    .collect();
+                assert_eq!(is_queued, !changed.is_empty());
+                is_queued.then_some(Intent::Upsert(fields, Some(changed)))
+            }
+        }
     }
 }
 
