@@ -1,0 +1,13 @@
+//! One rule each, on a real engine with a store in memory, against a server that answers by heart.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod deciding;
+mod deleting;
+mod device;
+mod sending;
+mod server;

@@ -1,0 +1,376 @@
+//! What goes out, when, and what is asked before.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sync_core::transport::PushOutcome;
+use sync_core::{
+    Column, ColumnType, Fate, OpStatus, Precondition, ServerState, SyncEvent, Version,
+};
+
+use crate::device::{Device, ID, marked, purging, schema, told};
+use crate::server::{Asked, accepted, conflict, if_base, live, record, refused, sent, stamp};
+
+fn names(op: &sync_core::transport::PushOp) -> Vec<&str> {
+    sent(op).fields().keys().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn what_is_the_devices_own_does_not_travel() {
+    let pinned = Column::new("pinned", ColumnType::Boolean).local_only();
+    let device = Device::new(schema("updated_at", vec![pinned]), purging()).await;
+    device
+        .insert(json!({
+            "id": ID, "a": 1, "pinned": true, "_rev": 7, "_": 0, "more": [],
+            "deletedAtLocal": "2026-03-01T12:00:00Z", "deleted_at_local": null,
+        }))
+        .await;
+    device.server.answers(refused());
+    device.push().await;
+    assert_eq!(names(&device.server.pushed()), ["a", "id", "more"]);
+}
+
+#[tokio::test]
+async fn a_created_record_does_not_carry_the_mark_of_a_deletion() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device
+        .insert(json!({"id": ID, "a": 1, "deleted_at": false}))
+        .await;
+    device.server.answers(refused());
+    device.push().await;
+    assert_eq!(
+        sent(&device.server.pushed()).get("deleted_at"),
+        Some(&Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_comes_back_says_so_in_the_words_of_its_table() {
+    let own = Column::new("gone", ColumnType::Text)
+        .nullable()
+        .field("deleted_at");
+    for (stamp_column, more, mark) in [
+        ("updated_at", vec![], "deleted_at"),
+        ("updatedAt", vec![], "deletedAt"),
+        ("updatedAt", vec![own], "deleted_at"),
+    ] {
+        let device = Device::new(schema(stamp_column, more), purging()).await;
+        let now = stamp(1).to_json();
+        device
+            .server
+            .lists(json!({"id": ID, stamp_column: now, "deleted_at": now}));
+        device.pull().await;
+        device.insert(json!({"id": ID, "a": 1})).await;
+        device.server.answers(refused());
+        device.push().await;
+        let push = device.server.pushed();
+        assert_eq!(push.precondition, if_base(1));
+        assert_eq!(names(&push), ["a", mark, "id"]);
+        assert_eq!(sent(&push).get(mark), Some(&Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn a_create_over_a_kept_row_of_a_deleted_record_brings_it_back() {
+    let table = sync_core::TableConfig::new().soft_delete(sync_core::SoftDelete::Keep);
+    let gone = json!({"id": ID, "a": 1, "deleted_at": "2026-03-01T12:00:00Z"});
+    let device = Device::with(marked(), table, gone).await;
+    device.insert(json!({"id": ID, "a": 2})).await;
+    device.server.answers(refused());
+    device.push().await;
+    let push = device.server.pushed();
+    assert_eq!(push.precondition, if_base(1));
+    assert_eq!(sent(&push).get("deleted_at"), Some(&Value::Null));
+    assert_eq!(
+        device.op().await.changed(),
+        None,
+        "every field is the user's"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_operation_waits_longer_each_time_and_is_set_aside_at_last() {
+    let device = Device::with(
+        schema("updated_at", vec![]),
+        purging(),
+        json!({"id": ID, "a": 1}),
+    )
+    .await;
+    device.change("a", 2).await;
+    let mut events = device.engine.events();
+    for attempt in 1..=3 {
+        device.server.answers(refused());
+        device.push().await;
+        device.server.pushed();
+        let op = device.op().await;
+        assert_eq!(op.try_count, attempt);
+        assert_eq!(
+            op.next_attempt_at,
+            Some(device.now() + i64::from(attempt) * 10_000)
+        );
+        assert_eq!(op.status == OpStatus::Stuck, attempt == 3);
+        assert!(op.last_error.unwrap().contains("422: too long"));
+        let will_retry = told(&mut events).into_iter().find_map(|event| match event {
+            SyncEvent::OperationFailed { will_retry, .. } => Some(will_retry),
+            _ => None,
+        });
+        assert_eq!(will_retry, Some(attempt < 3));
+
+        device.server.answers(refused());
+        device.pass(Duration::from_millis(u64::from(attempt) * 10_000 - 1));
+        device.push().await;
+        assert_eq!(device.server.asked(), [], "it is not due");
+        device.pass(Duration::from_millis(1));
+        if attempt == 3 {
+            device.push_later().await;
+            assert_eq!(device.server.asked(), [], "it waits for somebody to act");
+        } else {
+            // The answer that was held ready above is for the next attempt.
+            device.server.forgets();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operation_in_trouble_waits_as_after_its_first_failure() {
+    let device = Device::with(
+        schema("updated_at", vec![]),
+        purging(),
+        json!({"id": ID, "a": 1}),
+    )
+    .await;
+    device.change("a", 2).await;
+    device.server.loses_a_push();
+    device.push().await;
+    let op = device.op().await;
+    assert_eq!((op.fate, op.trouble_count), (Fate::Unknown, 0));
+    assert_eq!(op.next_attempt_at, Some(device.now() + 10_000));
+}
+
+#[tokio::test]
+async fn a_create_under_a_name_of_ones_own_asks_first_where_nobody_checks() {
+    for (id, features, asks) in [
+        ("mine", "", true),
+        (ID, "", false),
+        ("mine", "if-absent", false),
+    ] {
+        let device = Device::new(schema("updated_at", vec![]), purging()).await;
+        device.server.declares(features);
+        device.pull().await;
+        device.insert(json!({"id": id, "a": 1})).await;
+        device.server.shows(ServerState::gone());
+        device
+            .server
+            .answers(accepted(live(json!({"id": id, "a": 1}), 1)));
+        device.push().await;
+        let asked = device.server.asked();
+        assert_eq!(
+            asked.first() == Some(&Asked::Fetch),
+            asks,
+            "{id} {features:?}"
+        );
+        let Some(Asked::Push(push)) = asked.last() else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(push.precondition, Precondition::IfAbsent);
+        assert!(device.ops().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_record_found_under_a_name_of_ones_own_is_merged_with_not_covered() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.pull().await;
+    device.insert(json!({"id": "mine", "a": 1})).await;
+    device.server.shows(live(json!({"id": "mine", "b": 2}), 3));
+    device.server.answers(refused());
+    device.push().await;
+    let asked = device.server.asked();
+    let [Asked::Fetch, Asked::Push(push)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(push.precondition, if_base(3));
+    assert_eq!(
+        (sent(push).get("a"), sent(push).get("b")),
+        (Some(&json!(1)), Some(&json!(2)))
+    );
+}
+
+/// A device whose edit met its own version: the server cannot check it.
+async fn unreliable() -> Device {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    device.change("a", 2).await;
+    device
+        .server
+        .answers(conflict(live(json!({"id": ID, "a": 1, "b": 7}), 1)));
+    device
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_be_checked_is_forced_once_with_what_was_just_seen() {
+    let device = unreliable().await;
+    device
+        .server
+        .answers(conflict(live(json!({"id": ID, "a": 1, "b": 7}), 1)));
+    device.push().await;
+    let asked = device.server.asked();
+    let [Asked::Push(first), Asked::Push(forced)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(
+        (&first.precondition, &forced.precondition),
+        (&if_base(1), &Precondition::Force)
+    );
+    assert_eq!(
+        (sent(forced).get("a"), sent(forced).get("b")),
+        (Some(&json!(2)), Some(&json!(7)))
+    );
+    let op = device.op().await;
+    assert_eq!(
+        op.try_count, 1,
+        "met again, that is no conflict but a refusal"
+    );
+    assert!(
+        op.last_error
+            .unwrap()
+            .contains("nobody else has changed it")
+    );
+}
+
+#[tokio::test]
+async fn a_forced_push_of_an_earlier_run_asks_first() {
+    let device = unreliable().await;
+    device.server.loses_a_push();
+    device.push().await;
+    device.server.asked();
+
+    // Nobody else was there: it is repeated.
+    device
+        .server
+        .shows(live(json!({"id": ID, "a": 1, "b": 7}), 1));
+    device.server.loses_a_push();
+    device.push_later().await;
+    let asked = device.server.asked();
+    let [Asked::Fetch, Asked::Push(repeated)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(repeated.precondition, Precondition::Force);
+
+    // Somebody was: it is judged anew.
+    device
+        .server
+        .shows(live(json!({"id": ID, "a": 1, "b": 8}), 2));
+    device
+        .server
+        .answers(accepted(live(json!({"id": ID, "a": 2, "b": 8}), 3)));
+    device.push_later().await;
+    let asked = device.server.asked();
+    let [Asked::Fetch, Asked::Push(anew)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(anew.precondition, if_base(2));
+    assert_eq!(sent(anew).get("b"), Some(&json!(8)));
+    assert!(device.ops().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_404_of_a_kind_that_was_never_pulled_proves_nothing() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    let known = json!({"id": ID, "a": 1, "updated_at": stamp(1).to_json()});
+    device.put(known, Some(Version::new(stamp(1)))).await;
+    device.change("a", 2).await;
+    device.server.answers(PushOutcome::Conflict {
+        state: None,
+        time: None,
+    });
+    device.server.shows(ServerState::gone());
+    device.push().await;
+    let op = device.op().await;
+    assert_eq!((op.try_count, op.verdict), (0, None));
+    assert!(op.last_error.unwrap().contains("check its address"));
+    assert_eq!(device.row().unwrap().get("a"), Some(&json!(2)));
+}
+
+#[tokio::test]
+async fn an_edit_behind_a_success_without_a_record_asks_what_it_is_based_on() {
+    // The record as sent, with a version; without one; not there any more.
+    let same = json!({"id": ID, "a": 1});
+    let unstamped = ServerState::of(record(same.clone()), None);
+    for (shown, expected) in [
+        (live(same.clone(), 4), if_base(4)),
+        (unstamped, Precondition::Force),
+    ] {
+        let device = Device::new(schema("updated_at", vec![]), purging()).await;
+        device.server.declares("if-absent");
+        device.pull().await;
+        device.insert(json!({"id": ID, "a": 1})).await;
+        device.server.answers(PushOutcome::Accepted { state: None });
+        device.push().await;
+        device.server.pushed();
+        device.change("a", 2).await;
+        device.server.shows(shown);
+        device.server.answers(refused());
+        device.push().await;
+        let asked = device.server.asked();
+        let [Asked::Fetch, Asked::Push(push)] = &asked[..] else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(push.precondition, expected);
+        assert_eq!(sent(push).get("a"), Some(&json!(2)));
+    }
+}
+
+#[tokio::test]
+async fn a_create_behind_a_deletion_without_a_record_is_checked_for_absence() {
+    let device = Device::with(
+        schema("updated_at", vec![]),
+        purging(),
+        json!({"id": ID, "a": 1}),
+    )
+    .await;
+    device.delete().await;
+    device.server.answers(PushOutcome::Accepted { state: None });
+    device.push().await;
+    device.server.pushed();
+    device.insert(json!({"id": ID, "a": 2})).await;
+    device.server.shows(ServerState::gone());
+    device.server.answers(refused());
+    device.push().await;
+    let asked = device.server.asked();
+    let [Asked::Fetch, Asked::Push(push)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(push.precondition, Precondition::IfAbsent);
+}
+
+#[tokio::test]
+async fn a_success_without_a_record_is_confirmed_at_once_if_a_pull_brought_something() {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    device.change("a", 2).await;
+    device.server.loses_a_push();
+    device.push().await;
+    device.server.asked();
+    device
+        .server
+        .lists(json!({"id": ID, "a": 1, "b": 5, "updated_at": stamp(2).to_json()}));
+    device.pull().await;
+    device.server.answers(PushOutcome::Accepted { state: None });
+    device
+        .server
+        .shows(live(json!({"id": ID, "a": 2, "b": 5}), 3));
+    device.push_later().await;
+    let asked = device.server.asked();
+    assert!(
+        matches!(&asked[..], [Asked::Push(_), Asked::Fetch]),
+        "{asked:?}"
+    );
+    let row = device.row().unwrap();
+    assert_eq!(
+        (row.get("a"), row.get("b")),
+        (Some(&json!(2)), Some(&json!(5)))
+    );
+    device.push_later().await;
+    assert_eq!(device.server.asked(), [], "all is known");
+}
