@@ -11,7 +11,7 @@ use sync_core::store::{OpQuery, RowWrite, Store};
 use sync_core::{
     ChangedFields, Clock, Column, ColumnType, EntityId, Entropy, Env, EventStream, Kind,
     MemoryStore, Op, Record, RetryPolicy, SoftDelete, SyncConfig, SyncEngine, SyncEvent,
-    SyncOptions, TableConfig, TableSchema, Timestamp, TxMode, Version,
+    SyncOptions, SyncReport, TableConfig, TableSchema, Timestamp, TxMode, Version,
 };
 use uuid::Uuid;
 
@@ -137,21 +137,21 @@ impl Device {
         self.outside.millis.fetch_add(millis, Ordering::Relaxed);
     }
 
-    pub(crate) async fn pull(&self) {
+    pub(crate) async fn pull(&self) -> SyncReport {
         let options = SyncOptions::default().no_push();
-        self.engine.sync_with(options).await.unwrap();
+        self.engine.sync_with(options).await.unwrap()
     }
 
     /// Pushes now.
-    pub(crate) async fn push(&self) {
+    pub(crate) async fn push(&self) -> SyncReport {
         let options = SyncOptions::default().no_pull();
-        self.engine.sync_with(options).await.unwrap();
+        self.engine.sync_with(options).await.unwrap()
     }
 
     /// Pushes when everything has become due.
-    pub(crate) async fn push_later(&self) {
+    pub(crate) async fn push_later(&self) -> SyncReport {
         self.pass(Duration::from_secs(3_600));
-        self.push().await;
+        self.push().await
     }
 
     pub(crate) async fn insert(&self, value: Value) {

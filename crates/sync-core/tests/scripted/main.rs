@@ -6,8 +6,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod batches;
 mod deciding;
 mod deleting;
 mod device;
+mod pages;
 mod sending;
 mod server;

@@ -29,10 +29,15 @@ pub(crate) struct Server(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     features: String,
-    pushes: VecDeque<Result<PushOutcome, TransportErrorKind>>,
+    date: Option<Timestamp>,
+    max_batch: u32,
+    pushes: VecDeque<Result<PushOutcome, TransportError>>,
     fetches: VecDeque<ServerState>,
     rows: Vec<Value>,
+    pages: VecDeque<Result<PullPage, TransportError>>,
     asked: Vec<Asked>,
+    pulls: Vec<PullRequest>,
+    batches: Vec<usize>,
 }
 
 impl Server {
@@ -48,8 +53,43 @@ impl Server {
 
     /// The next push for which there is no answer gets lost.
     pub(crate) fn loses_a_push(&self) {
-        let lost = Err(TransportErrorKind::Timeout);
-        self.0.lock().unwrap().pushes.push_back(lost);
+        self.fails(TransportError::new(TransportErrorKind::Timeout, "lost"));
+    }
+
+    /// The next request to push for which there is no answer fails.
+    pub(crate) fn fails(&self, error: TransportError) {
+        self.0.lock().unwrap().pushes.push_back(Err(error));
+    }
+
+    /// It takes so many operations in one request.
+    pub(crate) fn takes_batches_of(&self, operations: u32) {
+        self.0.lock().unwrap().max_batch = operations;
+    }
+
+    /// How many operations the requests carried since the last call.
+    pub(crate) fn batches(&self) -> Vec<usize> {
+        std::mem::take(&mut self.0.lock().unwrap().batches)
+    }
+
+    /// Its own time, told with every answer.
+    pub(crate) fn says_it_is(&self, date: Timestamp) {
+        self.0.lock().unwrap().date = Some(date);
+    }
+
+    /// The answer to the next pull for which there is none yet.
+    pub(crate) fn pages(&self, page: PullPage) {
+        self.0.lock().unwrap().pages.push_back(Ok(page));
+    }
+
+    /// The next pull for which there is no answer fails.
+    pub(crate) fn fails_to_page(&self, kind: TransportErrorKind) {
+        let error = TransportError::new(kind, "as told");
+        self.0.lock().unwrap().pages.push_back(Err(error));
+    }
+
+    /// What pulls asked for since the last call.
+    pub(crate) fn pulls(&self) -> Vec<PullRequest> {
+        std::mem::take(&mut self.0.lock().unwrap().pulls)
     }
 
     /// Nothing is held ready any more.
@@ -81,7 +121,9 @@ impl Server {
 
     fn answer<T>(&self, value: T) -> Answer<T> {
         let mut answer = Answer::new(value);
-        answer.features = Some(Features::parse(&self.0.lock().unwrap().features));
+        let inner = self.0.lock().unwrap();
+        answer.features = Some(Features::parse(&inner.features));
+        answer.server_date.clone_from(&inner.date);
         answer
     }
 }
@@ -142,23 +184,34 @@ pub(crate) fn refused() -> PushOutcome {
 
 #[async_trait]
 impl Transport for Server {
-    async fn pull(&self, _: PullRequest) -> Result<Answer<PullPage>, TransportError> {
-        let rows = self.0.lock().unwrap().rows.clone();
-        Ok(self.answer(PullPage::new(rows)))
+    async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>, TransportError> {
+        let page = {
+            let mut inner = self.0.lock().unwrap();
+            inner.pulls.push(request);
+            let usual = PullPage::new(inner.rows.clone());
+            inner.pages.pop_front().unwrap_or(Ok(usual))
+        };
+        Ok(self.answer(page?))
     }
 
     async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
-        let [op] = &request.ops[..] else {
-            panic!("a batch was not asked for")
+        let results = {
+            let mut inner = self.0.lock().unwrap();
+            if inner.pushes.is_empty() {
+                let gone = TransportErrorKind::Offline;
+                return Err(TransportError::new(gone, "no answer is left"));
+            }
+            inner.batches.push(request.ops.len());
+            let mut results = Vec::new();
+            for op in request.ops {
+                inner.asked.push(Asked::Push(op.clone()));
+                if let Some(outcome) = inner.pushes.pop_front() {
+                    results.push(PushResult::new(op.key, outcome?));
+                }
+            }
+            results
         };
-        let next = self.0.lock().unwrap().pushes.pop_front();
-        let Some(next) = next else {
-            let gone = TransportErrorKind::Offline;
-            return Err(TransportError::new(gone, "no answer is left"));
-        };
-        self.0.lock().unwrap().asked.push(Asked::Push(op.clone()));
-        let outcome = next.map_err(|kind| TransportError::new(kind, "lost"))?;
-        Ok(self.answer(vec![PushResult::new(op.key.clone(), outcome)]))
+        Ok(self.answer(results))
     }
 
     async fn fetch(&self, _: FetchRequest) -> Result<Answer<ServerState>, TransportError> {
@@ -182,6 +235,7 @@ impl Transport for Server {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new("by heart")
+        let operations = self.0.lock().unwrap().max_batch;
+        Capabilities::new("by heart").with_max_batch(operations)
     }
 }
