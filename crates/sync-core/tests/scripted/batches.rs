@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use sync_core::transport::PushOutcome;
 use sync_core::{
-    ConflictStrategy, OpStatus, PhaseEnd, SyncEvent, TransportError, TransportErrorKind,
+    ConflictStrategy, Fate, OpStatus, PhaseEnd, SyncEvent, SyncOptions, TransportError,
+    TransportErrorKind,
 };
 
 use crate::device::{Device, ID, purging, schema, told};
@@ -268,11 +269,114 @@ async fn an_answer_that_is_not_the_servers_counts_nothing() {
     }
 }
 
+/// Fates of what waits after a batch met this error and then nobody was there.
+async fn fates_after(failure: TransportError) -> Vec<Fate> {
+    let device = with_creates(2, 10).await;
+    device.server.fails(failure);
+    device.push().await;
+    let ops = device.ops().await;
+    assert!(ops.iter().all(|op| op.ever_sent && op.try_count == 0));
+    ops.iter().map(|op| op.fate).collect()
+}
+
 #[tokio::test]
-async fn what_is_written_during_a_run_and_kinds_that_were_not_asked_for_wait() {
-    let device = with_creates(1, 1).await;
-    let options = sync_core::SyncOptions::default().no_push();
+async fn a_batch_that_was_refused_is_surely_not_applied_and_one_without_an_answer_may_be() {
+    let refusal = error(TransportErrorKind::Rejected).with_status(413);
+    assert_eq!(fates_after(refusal).await, [Fate::Negative, Fate::Negative]);
+    let crash = error(TransportErrorKind::Server).with_status(500);
+    assert_eq!(fates_after(crash).await, [Fate::Unknown, Fate::Unknown]);
+}
+
+#[tokio::test]
+async fn silence_of_batches_counts_like_silence_of_operations_but_their_errors_do_not() {
+    let device = with_creates(8, 8).await;
+    for _ in 0..4 {
+        device.server.fails(error(TransportErrorKind::Timeout));
+    }
+    let report = device.push().await;
+    assert!(matches!(report.push, PhaseEnd::Offline { .. }));
+    assert_eq!(device.server.batches(), [8, 4, 4]);
+
+    let device = with_creates(8, 8).await;
+    for _ in 0..3 {
+        device
+            .server
+            .fails(error(TransportErrorKind::Server).with_status(500));
+    }
+    accept(&device, 0..8);
+    let report = device.push().await;
+    assert_eq!((report.push, report.stats.pushed), (PhaseEnd::Completed, 8));
+}
+
+#[tokio::test]
+async fn operations_of_a_refused_batch_do_not_join_another() {
+    let device = with_creates(4, 2).await;
+    device
+        .server
+        .fails(error(TransportErrorKind::Rejected).with_status(413));
+    accept(&device, 0..4);
+    let report = device.push().await;
+    assert_eq!(report.stats.pushed, 4);
+    let mut sizes = device.server.batches();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn each_batch_tells_its_own_counts() {
+    let device = with_creates(4, 2).await;
+    let mut events = device.engine.events();
+    accept(&device, [0]);
     device.server.answers(refused());
+    let theirs = json!({"id": name(2), "a": 9});
+    device.server.answers(conflict(live(theirs, 1)));
+    device.server.answers(refused());
+    device.push().await;
+    let counts = told(&mut events)
+        .into_iter()
+        .filter_map(|event| match event {
+            SyncEvent::PushBatchProcessed {
+                success_count,
+                error_count,
+                conflict_count,
+                ..
+            } => Some((success_count, error_count, conflict_count)),
+            _ => None,
+        });
+    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1, 0), (0, 1, 1)]);
+}
+
+#[tokio::test]
+async fn a_single_operation_refused_by_an_error_is_refused() {
+    let device = with_creates(1, 1).await;
+    device
+        .server
+        .fails(error(TransportErrorKind::Rejected).with_status(400));
+    device.push().await;
+    let op = device.op().await;
+    assert_eq!((op.try_count, op.fate), (1, Fate::Negative));
+}
+
+#[tokio::test]
+async fn a_pull_is_tried_after_the_push_only_if_the_server_answered_at_all() {
+    for (status, pulls) in [(Some(503), true), (None, false)] {
+        let device = with_creates(1, 1).await;
+        device.server.pulls();
+        let failure = error(TransportErrorKind::Unavailable);
+        device.server.fails(match status {
+            Some(status) => failure.with_status(status),
+            None => failure,
+        });
+        device.engine.sync().await.unwrap();
+        assert_eq!(!device.server.pulls().is_empty(), pulls, "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_only_pulls_sends_nothing() {
+    let device = with_creates(1, 1).await;
+    device.server.answers(refused());
+    let options = SyncOptions::default().no_push();
     device.engine.sync_with(options).await.unwrap();
     assert_eq!(device.server.asked(), []);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{self, BoxFuture, FutureExt};
+use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 use sync_core::store::{OpQuery, RowWrite, Store};
 use sync_core::{
@@ -35,12 +35,19 @@ impl Clock for Outside {
         Duration::from_millis(self.millis.load(Ordering::Relaxed).unsigned_abs())
     }
 
-    /// Short waits are over at once; patience with a resolver never ends.
+    /// Short waits are over at once, long ones when everybody else has had a turn.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        if duration >= Duration::from_secs(5) {
-            return future::pending().boxed();
-        }
-        future::ready(()).boxed()
+        let turns = if duration < Duration::from_secs(5) {
+            0
+        } else {
+            50
+        };
+        let wait = async move {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        };
+        wait.boxed()
     }
 }
 
@@ -135,6 +142,12 @@ impl Device {
     pub(crate) fn pass(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
         self.outside.millis.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// The device's clock is set back.
+    pub(crate) fn goes_back(&self, time: Duration) {
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        self.outside.millis.fetch_sub(millis, Ordering::Relaxed);
     }
 
     pub(crate) async fn pull(&self) -> SyncReport {

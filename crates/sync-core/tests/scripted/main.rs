@@ -11,5 +11,6 @@ mod deciding;
 mod deleting;
 mod device;
 mod pages;
+mod resolving;
 mod sending;
 mod server;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sync_core::transport::PushOutcome;
 use sync_core::{
-    Column, ColumnType, Fate, OpStatus, Precondition, ServerState, SyncEvent, Version,
+    Column, ColumnType, Fate, OpStatus, PhaseEnd, Precondition, ServerState, SyncEvent,
+    TransportErrorKind, Version,
 };
 
 use crate::device::{Device, ID, marked, purging, schema, told};
@@ -373,4 +374,100 @@ async fn a_success_without_a_record_is_confirmed_at_once_if_a_pull_brought_somet
     );
     device.push_later().await;
     assert_eq!(device.server.asked(), [], "all is known");
+}
+
+#[tokio::test]
+async fn what_a_fetch_meets_says_nothing_of_the_operation_that_may_have_been_applied() {
+    for kind in [
+        TransportErrorKind::Unauthorized,
+        TransportErrorKind::Rejected,
+        TransportErrorKind::Offline,
+        TransportErrorKind::Protocol,
+        TransportErrorKind::Server,
+    ] {
+        let device = unreliable().await;
+        device.server.loses_a_push();
+        device.push().await;
+        device.server.asked();
+        device.server.fails_to_show(kind);
+        let report = device.push_later().await;
+        assert_eq!(device.server.asked(), [Asked::Fetch]);
+        let op = device.op().await;
+        assert_eq!((op.fate, op.try_count), (Fate::Unknown, 0), "{kind:?}");
+        let ends = matches!(
+            kind,
+            TransportErrorKind::Unauthorized | TransportErrorKind::Offline
+        );
+        assert_eq!(report.push == PhaseEnd::Completed, !ends, "{kind:?}");
+        let waits = matches!(
+            kind,
+            TransportErrorKind::Rejected | TransportErrorKind::Server
+        );
+        assert_eq!(
+            op.next_attempt_at == Some(device.now() + 10_000),
+            waits,
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_create_in_conflict_with_nothing_at_a_wrong_address_stays() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.insert(json!({"id": ID, "a": 1})).await;
+    device.server.answers(PushOutcome::Conflict {
+        state: None,
+        time: None,
+    });
+    device.server.shows(ServerState::gone());
+    device.push().await;
+    let op = device.op().await;
+    assert_eq!(op.try_count, 0);
+    assert!(op.last_error.unwrap().contains("check its address"));
+}
+
+#[tokio::test]
+async fn a_success_whose_record_is_gone_by_now_takes_the_row_along() {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    device.change("a", 2).await;
+    device.server.loses_a_push();
+    device.push().await;
+    let theirs = json!({"id": ID, "a": 1, "b": 5, "updated_at": stamp(2).to_json()});
+    device.server.lists(theirs);
+    device.pull().await;
+    device.server.answers(PushOutcome::Accepted { state: None });
+    device.server.shows(ServerState::gone());
+    device.push_later().await;
+    assert_eq!(device.row(), None);
+}
+
+#[tokio::test]
+async fn a_record_that_changes_at_every_attempt_waits_for_the_next_run() {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    device.change("a", 2).await;
+    let mut events = device.engine.events();
+    for number in 2..9 {
+        let theirs = json!({"id": ID, "a": 1, "b": number});
+        device.server.answers(conflict(live(theirs, number)));
+    }
+    device.push().await;
+    assert_eq!(device.server.asked().len(), 4, "one attempt and three more");
+    assert_eq!(device.op().await.status, OpStatus::Deferred);
+    let unresolved = told(&mut events).into_iter().find_map(|event| match event {
+        SyncEvent::ConflictUnresolved { conflict, .. } => conflict.server.version().cloned(),
+        _ => None,
+    });
+    assert_eq!(
+        unresolved,
+        Some(Version::new(stamp(5))),
+        "the last that it met"
+    );
+    device.server.forgets();
+    device
+        .server
+        .answers(accepted(live(json!({"id": ID, "a": 2, "b": 5}), 9)));
+    device.push_later().await;
+    assert!(device.ops().await.is_empty());
 }

@@ -32,7 +32,7 @@ struct Inner {
     date: Option<Timestamp>,
     max_batch: u32,
     pushes: VecDeque<Result<PushOutcome, TransportError>>,
-    fetches: VecDeque<ServerState>,
+    fetches: VecDeque<Result<ServerState, TransportErrorKind>>,
     rows: Vec<Value>,
     pages: VecDeque<Result<PullPage, TransportError>>,
     asked: Vec<Asked>,
@@ -98,7 +98,12 @@ impl Server {
     }
 
     pub(crate) fn shows(&self, state: ServerState) {
-        self.0.lock().unwrap().fetches.push_back(state);
+        self.0.lock().unwrap().fetches.push_back(Ok(state));
+    }
+
+    /// The next fetch for which there is no answer fails.
+    pub(crate) fn fails_to_show(&self, kind: TransportErrorKind) {
+        self.0.lock().unwrap().fetches.push_back(Err(kind));
     }
 
     /// What every pull brings from now on.
@@ -218,11 +223,12 @@ impl Transport for Server {
         let next = self.0.lock().unwrap().fetches.pop_front();
         self.0.lock().unwrap().asked.push(Asked::Fetch);
         match next {
-            Some(state) => Ok(self.answer(state)),
-            None => Err(TransportError::new(
-                TransportErrorKind::Offline,
-                "no record is left",
-            )),
+            Some(Ok(state)) => Ok(self.answer(state)),
+            Some(Err(kind)) => Err(TransportError::new(kind, "as told")),
+            None => {
+                let gone = TransportErrorKind::Offline;
+                Err(TransportError::new(gone, "no record is left"))
+            }
         }
     }
 
