@@ -111,22 +111,18 @@ impl Device {
     pub(crate) async fn new(schema: TableSchema, table: TableConfig) -> Self {
         let (outside, server) = (Arc::<Outside>::default(), Server::default());
         let store = MemoryStore::new();
-        let config = SyncConfig::default().with_max_outbox_try_count(3);
-        let engine = SyncEngine::builder(store.clone(), server.clone())
-            .schema(schema, table)
-            .config(config)
-            .env(Env::new(outside.clone(), outside.clone()))
-            .retry_policy(Arc::new(TenSeconds))
-            .bare_transport()
-            .build()
-            .await
-            .unwrap();
+        let engine = start(&outside, &store, &server, schema, table).await;
         Self {
             outside,
             store,
             engine,
             server,
         }
+    }
+
+    /// The app is started again, perhaps with another table.
+    pub(crate) async fn restart(&mut self, schema: TableSchema, table: TableConfig) {
+        self.engine = start(&self.outside, &self.store, &self.server, schema, table).await;
     }
 
     /// A device that pulled this record with the stamp of second 1.
@@ -214,6 +210,25 @@ impl Device {
         assert_eq!(tx.put(&kind(), &[row]).await.unwrap().rejected, []);
         tx.commit().await.unwrap();
     }
+}
+
+async fn start(
+    outside: &Arc<Outside>,
+    store: &MemoryStore,
+    server: &Server,
+    schema: TableSchema,
+    table: TableConfig,
+) -> SyncEngine {
+    let config = SyncConfig::default().with_max_outbox_try_count(3);
+    SyncEngine::builder(store.clone(), server.clone())
+        .schema(schema, table)
+        .config(config)
+        .env(Env::new(outside.clone(), outside.clone()))
+        .retry_policy(Arc::new(TenSeconds))
+        .bare_transport()
+        .build()
+        .await
+        .unwrap()
 }
 
 /// The events that are there.

@@ -12,5 +12,6 @@ mod deleting;
 mod device;
 mod pages;
 mod resolving;
+mod resyncs;
 mod sending;
 mod server;

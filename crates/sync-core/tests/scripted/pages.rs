@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use sync_core::transport::{PullPage, PullRequest};
 use sync_core::{
-    BadRow, FullResyncReason, PhaseEnd, SyncEvent, TableConfig, Timestamp, TransportErrorKind,
+    BadRow, Column, ColumnType, FullResyncReason, PhaseEnd, SoftDelete, SyncEvent, TableConfig,
+    Timestamp, TransportErrorKind,
 };
 
 use crate::device::{Device, kind, purging, schema, told};
@@ -129,7 +130,7 @@ async fn tokens_lead_through_a_chain_whose_start_stays() {
         .pages(with_token(page(&[("b", 12), ("a", 11)]), "t1"));
     device.server.pages(with_token(page(&[]), "t2"));
     device.server.pages(page(&[("d", 14), ("c", 13)]));
-    device.pull().await;
+    assert_eq!(device.pull().await.stats.pulled, 4);
     let token = |token: &str| (None, None, Some(token.to_owned()));
     assert_eq!(asked(&device), [ZERO, token("t1"), token("t2")]);
     assert_eq!(ids(&device), ["a", "b", "c", "d"]);
@@ -194,7 +195,7 @@ async fn rows_of_one_stamp_that_are_shown_again_are_told_from_new_ones() {
     let device = device().await;
     device.server.pages(page(&[("a", 11), ("b", 11)]));
     device.server.pages(page(&[("b", 11), ("c", 11)]));
-    device.server.pages(page(&[("b", 11)]));
+    device.server.pages(page(&[("a", 11)]));
     let report = device.pull().await;
     assert_eq!(report.pull, PhaseEnd::Completed);
     assert_eq!(asked(&device), [ZERO, at(11, "b"), at(11, "c")]);
@@ -388,8 +389,7 @@ async fn of_an_id_that_comes_twice_the_newest_counts_and_of_equal_stamps_the_lat
 /// How many rows the next pull of this row is said to have changed.
 async fn changes(device: &Device, row: Value) -> Vec<(u64, u64)> {
     let mut events = device.engine.events();
-    device.server.pages(PullPage::new(vec![row]));
-    device.server.pages(PullPage::default());
+    device.server.lists(row);
     device.pull().await;
     let count = |event| match event {
         SyncEvent::CacheUpdate {
@@ -432,4 +432,137 @@ async fn a_refused_login_ends_the_pull_as_such() {
     assert_eq!(report.pull, PhaseEnd::AuthRequired);
     let is_told = |event| matches!(event, SyncEvent::AuthRequired);
     assert!(told(&mut events).into_iter().any(is_told));
+}
+
+#[tokio::test]
+async fn an_older_row_alone_is_the_newest_of_its_page() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device
+        .server
+        .pages(with_token(page(&[("a", 13), ("a", 12)]), "t1"));
+    device.server.pages(PullPage::default());
+    device.pull().await;
+    assert_eq!(device.store.rows(&kind())[0].get("a"), Some(&json!(13)));
+}
+
+#[tokio::test]
+async fn late_commits_on_the_first_page_are_news_and_later_ones_that_were_seen_are_not() {
+    let device = device().await;
+    device.server.says_it_is(stamp(40));
+    device.server.pages(page(&[("c", 13)]));
+    device.server.pages(PullPage::default());
+    device.pull().await;
+    asked(&device);
+    device.server.pages(page(&[("a", 4), ("b", 5)]));
+    device.server.pages(page(&[("a", 4)]));
+    let report = device.pull().await;
+    assert_eq!(report.pull, PhaseEnd::Completed);
+    assert_eq!(asked(&device).len(), 2);
+    assert_eq!(ids(&device), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn the_servers_time_at_the_start_of_a_chain_counts() {
+    let device = device().await;
+    device
+        .server
+        .pages_at(stamp(14), page(&[("a", 11), ("b", 12)]));
+    device.server.pages_at(stamp(50), page(&[("c", 13)]));
+    device.pull().await;
+    asked(&device);
+    device.pull().await;
+    assert_eq!(asked(&device), [behind(9)]);
+}
+
+#[tokio::test]
+async fn progress_says_how_much_there_is() {
+    let device = device().await;
+    let mut events = device.engine.events();
+    let mut first = page(&[("a", 11), ("b", 12)]);
+    first.total = Some(3);
+    device.server.pages(first);
+    device.server.pages(page(&[("c", 13)]));
+    device.pull().await;
+    let progress = told(&mut events)
+        .into_iter()
+        .filter_map(|event| match event {
+            SyncEvent::SyncProgress { done, total, .. } => Some((done, total)),
+            _ => None,
+        });
+    assert_eq!(
+        progress.collect::<Vec<_>>(),
+        [(2, Some(3)), (3, None), (3, None)]
+    );
+}
+
+#[tokio::test]
+async fn a_kept_tombstone_counts_as_a_deletion_and_one_that_the_table_refuses_takes_its_row() {
+    let keeping = || TableConfig::new().soft_delete(SoftDelete::Keep);
+    let mark = Column::new("deleted_at", ColumnType::Text).nullable();
+    let gone = |number| {
+        let now = stamp(number).to_json();
+        json!({"id": "a", "updated_at": now, "deleted_at": now})
+    };
+    let device = Device::new(schema("updated_at", vec![mark.clone()]), keeping()).await;
+    assert_eq!(changes(&device, row("a", 12)).await, [(1, 0)]);
+    assert_eq!(changes(&device, gone(13)).await, [(0, 1)]);
+    assert_eq!(ids(&device), ["a"]);
+
+    let title = Column::new("title", ColumnType::Text);
+    let device = Device::new(schema("updated_at", vec![mark, title]), keeping()).await;
+    let mut full = row("a", 12);
+    full["title"] = json!("needed");
+    assert_eq!(changes(&device, full).await, [(1, 0)]);
+    assert_eq!(changes(&device, gone(13)).await, [(0, 1)]);
+    assert_eq!(ids(&device), [""; 0]);
+    assert!(
+        device
+            .engine
+            .quarantined(&kind(), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_released_when_it_comes_right_and_when_the_table_changes() {
+    let device = device().await;
+    changes(&device, json!({"id": "a"})).await;
+    assert_eq!(
+        device.engine.quarantined(&kind(), 10).await.unwrap().len(),
+        1
+    );
+    changes(&device, row("a", 12)).await;
+    assert!(
+        device
+            .engine
+            .quarantined(&kind(), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let title = || Column::new("title", ColumnType::Text);
+    let mut device = Device::new(schema("updated_at", vec![title()]), purging()).await;
+    changes(&device, row("b", 12)).await;
+    assert_eq!(
+        device.engine.quarantined(&kind(), 10).await.unwrap().len(),
+        1
+    );
+    device
+        .restart(schema("updated_at", vec![title().nullable()]), purging())
+        .await;
+    let mut with_title = row("c", 13);
+    with_title["title"] = json!("there");
+    changes(&device, with_title).await;
+    assert!(
+        device
+            .engine
+            .quarantined(&kind(), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(ids(&device), ["b", "c"]);
 }

@@ -31,10 +31,11 @@ struct Inner {
     features: String,
     date: Option<Timestamp>,
     max_batch: u32,
+    origin: String,
     pushes: VecDeque<Result<PushOutcome, TransportError>>,
     fetches: VecDeque<Result<ServerState, TransportErrorKind>>,
     rows: Vec<Value>,
-    pages: VecDeque<Result<PullPage, TransportError>>,
+    pages: VecDeque<Result<(PullPage, Option<Timestamp>), TransportError>>,
     asked: Vec<Asked>,
     pulls: Vec<PullRequest>,
     batches: Vec<usize>,
@@ -78,7 +79,18 @@ impl Server {
 
     /// The answer to the next pull for which there is none yet.
     pub(crate) fn pages(&self, page: PullPage) {
-        self.0.lock().unwrap().pages.push_back(Ok(page));
+        self.0.lock().unwrap().pages.push_back(Ok((page, None)));
+    }
+
+    /// The same, and from then on it is that late.
+    pub(crate) fn pages_at(&self, date: Timestamp, page: PullPage) {
+        let next = Ok((page, Some(date)));
+        self.0.lock().unwrap().pages.push_back(next);
+    }
+
+    /// It answers under another address.
+    pub(crate) fn moves_to(&self, origin: &str) {
+        origin.clone_into(&mut self.0.lock().unwrap().origin);
     }
 
     /// The next pull for which there is no answer fails.
@@ -108,7 +120,11 @@ impl Server {
 
     /// What every pull brings from now on.
     pub(crate) fn lists(&self, row: Value) {
-        self.0.lock().unwrap().rows = vec![row];
+        self.lists_all(vec![row]);
+    }
+
+    pub(crate) fn lists_all(&self, rows: Vec<Value>) {
+        self.0.lock().unwrap().rows = rows;
     }
 
     /// What was asked since the last call.
@@ -194,9 +210,11 @@ impl Transport for Server {
             let mut inner = self.0.lock().unwrap();
             inner.pulls.push(request);
             let usual = PullPage::new(inner.rows.clone());
-            inner.pages.pop_front().unwrap_or(Ok(usual))
+            let (page, date) = inner.pages.pop_front().unwrap_or(Ok((usual, None)))?;
+            inner.date = date.or(inner.date.take());
+            page
         };
-        Ok(self.answer(page?))
+        Ok(self.answer(page))
     }
 
     async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
@@ -241,7 +259,7 @@ impl Transport for Server {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let operations = self.0.lock().unwrap().max_batch;
-        Capabilities::new("by heart").with_max_batch(operations)
+        let inner = self.0.lock().unwrap();
+        Capabilities::new(&inner.origin).with_max_batch(inner.max_batch)
     }
 }
