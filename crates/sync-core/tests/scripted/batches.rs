@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 use sync_core::transport::PushOutcome;
 use sync_core::{
-    ConflictStrategy, Fate, OpStatus, PhaseEnd, SyncEvent, SyncOptions, TransportError,
+    ConflictStrategy, Fate, Kind, OpStatus, PhaseEnd, SyncEvent, SyncOptions, TransportError,
     TransportErrorKind,
 };
 
 use crate::device::{Device, ID, purging, schema, told};
-use crate::server::{accepted, conflict, live, refused};
+use crate::server::{accepted, conflict, live, record, refused};
 
 /// A device with so many records that the server does not know.
 async fn with_creates(count: usize, max_batch: u32) -> Device {
@@ -373,10 +373,60 @@ async fn a_pull_is_tried_after_the_push_only_if_the_server_answered_at_all() {
 }
 
 #[tokio::test]
-async fn a_run_that_only_pulls_sends_nothing() {
-    let device = with_creates(1, 1).await;
-    device.server.answers(refused());
-    let options = SyncOptions::default().no_push();
-    device.engine.sync_with(options).await.unwrap();
-    assert_eq!(device.server.asked(), []);
+async fn only_the_kinds_that_were_asked_for_take_part() {
+    let mut labels = schema("updated_at", vec![]);
+    labels.kind = Kind::new("labels").unwrap();
+    labels.table = "labels".to_owned();
+    let table = purging().strategy(ConflictStrategy::Manual);
+    let mut device = Device::new(schema("updated_at", vec![]), table.clone()).await;
+    device.server.declares("if-absent");
+    let both = vec![schema("updated_at", vec![]), labels];
+    device.restart_with(both.clone(), table).await;
+    device.pull().await;
+    device.insert(json!({"id": name(1), "a": 1})).await;
+    let records = device.engine.records("labels").unwrap();
+    records
+        .insert(record(json!({"id": name(2), "a": 2})))
+        .await
+        .unwrap();
+    let theirs = live(json!({"id": name(1), "a": 9}), 1);
+    device.server.answers(conflict(theirs));
+    accept(&device, [2]);
+    let only = |kind: &str| {
+        let kind = Kind::new(kind).unwrap();
+        SyncOptions::default().no_pull().push_kinds([kind])
+    };
+    device.engine.sync_with(only("notes")).await.unwrap();
+    assert_eq!(device.server.batches(), [1], "the label waits");
+
+    // With a strategy that decides, the note would take part again.
+    device.restart_with(both, purging()).await;
+    device.engine.sync_with(only("labels")).await.unwrap();
+    assert_eq!(device.server.batches(), [1]);
+    let left = device.op().await;
+    assert_eq!(
+        (left.kind.as_str(), left.status),
+        ("notes", OpStatus::Deferred)
+    );
+}
+
+#[tokio::test]
+async fn a_fetch_that_is_refused_is_trouble_and_a_push_that_is_refused_is_not() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.pull().await;
+    device.insert(json!({"id": "mine", "a": 1})).await;
+    device.insert(json!({"id": name(1), "a": 1})).await;
+    device.insert(json!({"id": name(2), "a": 2})).await;
+    device.server.fails_to_show(TransportErrorKind::Rejected);
+    device
+        .server
+        .fails(error(TransportErrorKind::Rejected).with_status(400));
+    accept(&device, [2]);
+    device.push().await;
+    let counts = device
+        .ops()
+        .await
+        .into_iter()
+        .map(|op| (op.try_count, op.trouble_count));
+    assert_eq!(counts.collect::<Vec<_>>(), [(0, 1), (1, 0)]);
 }

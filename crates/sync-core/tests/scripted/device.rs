@@ -10,8 +10,8 @@ use serde_json::Value;
 use sync_core::store::{OpQuery, RowWrite, Store};
 use sync_core::{
     ChangedFields, Clock, Column, ColumnType, EntityId, Entropy, Env, EventStream, Kind,
-    MemoryStore, Op, Record, RetryPolicy, SoftDelete, SyncConfig, SyncEngine, SyncEvent,
-    SyncOptions, SyncReport, TableConfig, TableSchema, Timestamp, TxMode, Version,
+    MemoryStore, Op, Record, RetryPolicy, SoftDelete, SyncConfig, SyncEngine, SyncEngineBuilder,
+    SyncEvent, SyncOptions, SyncReport, TableConfig, TableSchema, Timestamp, TxMode, Version,
 };
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ impl Device {
     pub(crate) async fn new(schema: TableSchema, table: TableConfig) -> Self {
         let (outside, server) = (Arc::<Outside>::default(), Server::default());
         let store = MemoryStore::new();
-        let engine = start(&outside, &store, &server, schema, table).await;
+        let engine = start(&outside, &store, &server, vec![schema], table).await;
         Self {
             outside,
             store,
@@ -122,7 +122,13 @@ impl Device {
 
     /// The app is started again, perhaps with another table.
     pub(crate) async fn restart(&mut self, schema: TableSchema, table: TableConfig) {
-        self.engine = start(&self.outside, &self.store, &self.server, schema, table).await;
+        let schemas = vec![schema];
+        self.restart_with(schemas, table).await;
+    }
+
+    pub(crate) async fn restart_with(&mut self, schemas: Vec<TableSchema>, table: TableConfig) {
+        let (outside, store, server) = (&self.outside, &self.store, &self.server);
+        self.engine = start(outside, store, server, schemas, table).await;
     }
 
     /// A device that pulled this record with the stamp of second 1.
@@ -216,19 +222,18 @@ async fn start(
     outside: &Arc<Outside>,
     store: &MemoryStore,
     server: &Server,
-    schema: TableSchema,
+    schemas: Vec<TableSchema>,
     table: TableConfig,
 ) -> SyncEngine {
     let config = SyncConfig::default().with_max_outbox_try_count(3);
-    SyncEngine::builder(store.clone(), server.clone())
-        .schema(schema, table)
+    let builder = SyncEngine::builder(store.clone(), server.clone())
         .config(config)
         .env(Env::new(outside.clone(), outside.clone()))
         .retry_policy(Arc::new(TenSeconds))
-        .bare_transport()
-        .build()
-        .await
-        .unwrap()
+        .bare_transport();
+    let with_table = |builder: SyncEngineBuilder, schema| builder.schema(schema, table.clone());
+    let builder = schemas.into_iter().fold(builder, with_table);
+    builder.build().await.unwrap()
 }
 
 /// The events that are there.

@@ -11,7 +11,7 @@ use sync_core::{
 };
 
 use crate::device::{Device, ID, id, kind, purging, schema, told};
-use crate::server::{Asked, live, refused, stamp};
+use crate::server::{Asked, accepted, live, refused, stamp};
 
 const A_DAY: Duration = Duration::from_secs(86_400);
 
@@ -268,23 +268,43 @@ async fn a_record_that_is_still_there_is_not_parked_as_deleted() {
 
 #[tokio::test]
 async fn a_success_without_a_record_is_confirmed_by_a_resync() {
-    let device = Device::with(
+    let known = Device::with(
         schema("updated_at", vec![]),
         purging(),
         json!({"id": ID, "a": 1}),
     )
     .await;
-    device.change("a", 2).await;
-    device.server.answers(PushOutcome::Accepted { state: None });
+    known.change("a", 2).await;
+    let new = with_rows(0).await;
+    new.insert(json!({"id": ID, "a": 2})).await;
+    for device in [known, new] {
+        device.server.answers(PushOutcome::Accepted { state: None });
+        device.push().await;
+        device.server.asked();
+        device.server.lists_all(vec![]);
+        device.server.shows(live(json!({"id": ID, "a": 3}), 4));
+        device.engine.full_resync(false).await.unwrap();
+        assert_eq!(device.server.asked(), [Asked::Fetch]);
+        assert_eq!(device.row().unwrap().get("a"), Some(&json!(3)));
+    }
+}
+
+#[tokio::test]
+async fn what_was_pushed_while_a_resync_is_under_way_is_not_swept() {
+    let device = with_rows(3).await;
+    device.server.lists_all(rows(1));
+    device.server.fails_to_show(TransportErrorKind::Offline);
+    device.engine.full_resync(false).await.unwrap();
+    device.insert(json!({"id": ID, "a": 1})).await;
+    device
+        .server
+        .answers(accepted(live(json!({"id": ID, "a": 1}), 9)));
     device.push().await;
     device.server.asked();
-    device.server.lists_all(vec![]);
     device.server.shows(ServerState::gone());
-    device.engine.full_resync(false).await.unwrap();
-    assert_eq!(
-        (device.server.asked(), count(&device)),
-        (vec![Asked::Fetch], 0)
-    );
+    device.server.shows(ServerState::gone());
+    device.pull().await;
+    assert_eq!((device.server.asked().len(), count(&device)), (2, 2));
 }
 
 /// What is remembered of the record that was purged.

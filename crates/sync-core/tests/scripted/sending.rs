@@ -118,6 +118,8 @@ async fn a_refused_operation_waits_longer_each_time_and_is_set_aside_at_last() {
         assert_eq!(will_retry, Some(attempt < 3));
 
         device.server.answers(refused());
+        device.push().await;
+        assert_eq!(device.server.asked(), [], "it has just been refused");
         device.pass(Duration::from_millis(u64::from(attempt) * 10_000 - 1));
         device.push().await;
         assert_eq!(device.server.asked(), [], "it is not due");
@@ -470,4 +472,83 @@ async fn a_record_that_changes_at_every_attempt_waits_for_the_next_run() {
         .answers(accepted(live(json!({"id": ID, "a": 2, "b": 5}), 9)));
     device.push_later().await;
     assert!(device.ops().await.is_empty());
+}
+
+/// How many pushes a run makes while the record changes at every attempt.
+async fn pushes_of_a_run(device: &Device) -> usize {
+    for number in 10..20 {
+        let theirs = json!({"id": ID, "a": 1, "b": number});
+        device.server.answers(conflict(live(theirs, number)));
+    }
+    device.push_later().await;
+    device.server.forgets();
+    assert_eq!(device.op().await.status, OpStatus::Deferred);
+    let asked = device.server.asked().into_iter();
+    asked.filter(|asked| *asked != Asked::Fetch).count()
+}
+
+#[tokio::test]
+async fn every_judgement_of_a_run_counts_whatever_brought_it() {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    // What a pull brought.
+    let device = Device::with(schema("updated_at", vec![]), purging(), note.clone()).await;
+    device.change("a", 2).await;
+    device
+        .server
+        .lists(json!({"id": ID, "a": 1, "b": 5, "updated_at": stamp(2).to_json()}));
+    device.pull().await;
+    assert_eq!(pushes_of_a_run(&device).await, 3);
+
+    // What a fetch shows of an unknown base.
+    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    device.change("b", 2).await;
+    device.server.answers(PushOutcome::Accepted { state: None });
+    device.push().await;
+    device.server.asked();
+    device.change("a", 2).await;
+    device
+        .server
+        .shows(live(json!({"id": ID, "a": 1, "b": 7}), 3));
+    assert_eq!(pushes_of_a_run(&device).await, 3);
+
+    // What a fetch shows before a push by force is repeated.
+    let device = unreliable().await;
+    device.server.loses_a_push();
+    device.push().await;
+    device.server.asked();
+    device
+        .server
+        .shows(live(json!({"id": ID, "a": 1, "b": 7}), 3));
+    assert_eq!(pushes_of_a_run(&device).await, 3);
+}
+
+#[tokio::test]
+async fn conflicts_without_a_record_count_like_others() {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    device.change("a", 2).await;
+    let mut events = device.engine.events();
+    for number in 2..9 {
+        device.server.answers(PushOutcome::Conflict {
+            state: None,
+            time: None,
+        });
+        let theirs = json!({"id": ID, "a": 1, "b": number});
+        device.server.shows(live(theirs, number));
+    }
+    device.push().await;
+    assert_eq!(
+        device.server.asked().len(),
+        8,
+        "four attempts, each with its fetch"
+    );
+    let unresolved = told(&mut events).into_iter().find_map(|event| match event {
+        SyncEvent::ConflictUnresolved { conflict, .. } => conflict.server.version().cloned(),
+        _ => None,
+    });
+    assert_eq!(
+        unresolved,
+        Some(Version::new(stamp(5))),
+        "the last that it met"
+    );
 }
