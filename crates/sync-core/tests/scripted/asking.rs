@@ -332,3 +332,17 @@ async fn a_record_that_changes_at_every_attempt_waits_for_the_next_run() {
     device.push_later().await;
     assert!(device.ops().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_record_of_somebody_else_tells_that_the_operation_was_not_applied() {
+    let device = unreliable().await;
+    device.server.loses_a_push();
+    device.push().await;
+    device
+        .server
+        .shows(live(json!({"id": ID, "a": 1, "b": 8}), 2));
+    device.server.answers(refused());
+    device.push_later().await;
+    let op = device.op().await;
+    assert_eq!((op.fate, op.try_count), (Fate::Negative, 1));
+}

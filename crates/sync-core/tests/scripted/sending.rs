@@ -323,3 +323,47 @@ async fn an_answer_that_the_table_refuses_is_set_aside_and_released_when_it_come
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn a_base_that_moves_without_news_moves_the_check_and_the_key() {
+    let note = json!({"id": ID, "a": 1, "b": 1});
+    let device = Device::with(schema("updated_at", vec![]), purging(), note.clone()).await;
+    device.change("a", 2).await;
+    device.server.answers(refused());
+    device.push().await;
+    let first = device.server.pushed();
+    let mut touched = note;
+    touched["updated_at"] = stamp(2).to_json();
+    device.server.lists(touched);
+    device.pull().await;
+    device.server.answers(refused());
+    device.push_later().await;
+    let second = device.server.pushed();
+    assert_eq!(
+        (&first.precondition, &second.precondition),
+        (&if_base(1), &if_base(2))
+    );
+    assert_eq!(second.change, first.change);
+    assert_ne!(second.key, first.key);
+}
+
+#[tokio::test]
+async fn a_create_that_was_refused_has_another_key_once_it_carries_a_tombstone() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.server.declares("if-absent");
+    device.pull().await;
+    device.insert(json!({"id": ID, "a": 1})).await;
+    device.server.answers(refused());
+    device.push().await;
+    let first = device.server.pushed();
+    let now = stamp(2).to_json();
+    device
+        .server
+        .lists(json!({"id": ID, "updated_at": now, "deleted_at": now}));
+    device.pull().await;
+    device.server.answers(refused());
+    device.push_later().await;
+    let second = device.server.pushed();
+    assert_eq!(second.precondition, if_base(2));
+    assert_ne!(second.key, first.key);
+}
