@@ -212,7 +212,7 @@ impl Device {
     /// Puts a row that the server is said to have written, without a pull.
     pub(crate) async fn put(&self, value: Value, version: Option<Version>) {
         let mut tx = self.store.begin(TxMode::Write).await.unwrap();
-        let row = RowWrite::server(record(value), version, 1);
+        let row = RowWrite::server(record(value), version, 0);
         assert_eq!(tx.put(&kind(), &[row]).await.unwrap().rejected, []);
         tx.commit().await.unwrap();
     }
