@@ -324,13 +324,14 @@ async fn operations_of_a_refused_batch_do_not_join_another() {
 
 #[tokio::test]
 async fn each_batch_tells_its_own_counts() {
-    let device = with_creates(4, 2).await;
+    let device = with_creates(6, 2).await;
     let mut events = device.engine.events();
     accept(&device, [0]);
     device.server.answers(refused());
     let theirs = json!({"id": name(2), "a": 9});
     device.server.answers(conflict(live(theirs, 1)));
     device.server.answers(refused());
+    accept(&device, [4, 5, 2]);
     device.push().await;
     let counts = told(&mut events)
         .into_iter()
@@ -343,7 +344,10 @@ async fn each_batch_tells_its_own_counts() {
             } => Some((success_count, error_count, conflict_count)),
             _ => None,
         });
-    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1, 0), (0, 1, 1)]);
+    assert_eq!(
+        counts.collect::<Vec<_>>(),
+        [(1, 1, 0), (0, 1, 1), (2, 0, 0), (1, 0, 0)]
+    );
 }
 
 #[tokio::test]
