@@ -65,7 +65,7 @@ fn count(list: &[String], item: &str) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::config(256))]
 
     #[test]
     fn fields_outside_the_changed_set_and_system_fields_survive(

@@ -1,0 +1,149 @@
+//! Deletions, and what brings records back.
+
+use serde_json::{Value, json};
+use sync_core::transport::{PushChange, PushOutcome};
+use sync_core::{ConflictStrategy, OpStatus, Precondition, SoftDelete, TableConfig};
+
+use crate::device::{Device, ID, marked, purging, schema};
+use crate::server::{Asked, accepted, conflict, deleted, if_base, live, stamp};
+
+#[tokio::test]
+async fn a_purged_table_keeps_no_row_of_a_deletion_though_it_has_a_field_for_it() {
+    let note = json!({"id": ID, "a": 1});
+    let device = Device::with(marked(), purging(), note.clone()).await;
+    device.delete().await;
+    assert_eq!(device.row(), None);
+
+    let keeping = TableConfig::new().soft_delete(SoftDelete::Keep);
+    let device = Device::with(marked(), keeping, note).await;
+    device.delete().await;
+    assert!(device.row().unwrap().is_deleted());
+}
+
+#[tokio::test]
+async fn a_record_that_is_gone_without_a_tombstone_is_marked_with_the_devices_time() {
+    let table = TableConfig::new()
+        .soft_delete(SoftDelete::Keep)
+        .strategy(ConflictStrategy::ServerWins);
+    let device = Device::with(marked(), table, json!({"id": ID, "a": 1})).await;
+    device.change("a", 2).await;
+    device.server.answers(PushOutcome::Gone { state: None });
+    device.push().await;
+    assert!(device.ops().await.is_empty());
+    let row = device.row().unwrap();
+    let mark = row.get("deleted_at").and_then(Value::as_str).unwrap();
+    assert!(mark.starts_with("2027-01-15"), "{mark}");
+}
+
+#[tokio::test]
+async fn a_tombstone_of_the_server_marks_the_row_as_the_server_says() {
+    let table = TableConfig::new()
+        .soft_delete(SoftDelete::Keep)
+        .strategy(ConflictStrategy::ServerWins);
+    let device = Device::with(marked(), table, json!({"id": ID, "a": 1})).await;
+    device.change("a", 2).await;
+    let tombstone = live(json!({"id": ID, "deleted_at": "2026-03-01T11:00:00Z"}), 2);
+    assert!(tombstone.is_deleted());
+    device.server.answers(conflict(tombstone));
+    device.push().await;
+    let row = device.row().unwrap();
+    assert_eq!(row.get("deleted_at"), Some(&json!("2026-03-01T11:00:00Z")));
+}
+
+#[tokio::test]
+async fn a_revival_that_is_refused_with_the_tombstone_is_tried_as_a_create_and_then_set_aside() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.server.declares("if-absent");
+    let now = stamp(1).to_json();
+    device
+        .server
+        .lists(json!({"id": ID, "updated_at": now, "deleted_at": now}));
+    device.pull().await;
+    device.insert(json!({"id": ID, "a": 1})).await;
+    let mut keys = Vec::new();
+    for (attempt, expected) in [if_base(1), Precondition::IfAbsent, if_base(1)]
+        .into_iter()
+        .enumerate()
+    {
+        device.server.answers(conflict(deleted(1)));
+        device.push_later().await;
+        let push = device.server.pushed();
+        assert_eq!(push.precondition, expected);
+        assert!(!keys.contains(&push.key), "another request has another key");
+        keys.push(push.key);
+        let op = device.op().await;
+        assert_eq!(op.try_count as usize, attempt + 1);
+        assert!(op.last_error.unwrap().contains("does not revive"));
+    }
+    assert_eq!(device.op().await.status, OpStatus::Stuck);
+}
+
+#[tokio::test]
+async fn a_create_that_meets_a_deletion_it_never_knew_carries_its_version() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.server.declares("if-absent");
+    device.pull().await;
+    device.insert(json!({"id": ID, "a": 1})).await;
+    device.server.answers(conflict(deleted(4)));
+    device
+        .server
+        .answers(accepted(live(json!({"id": ID, "a": 1}), 5)));
+    device.push().await;
+    let asked = device.server.asked();
+    let [Asked::Push(first), Asked::Push(second)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(
+        (&first.precondition, &second.precondition),
+        (&Precondition::IfAbsent, &if_base(4))
+    );
+    assert!(device.ops().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_server_adds_to_a_fresh_record_does_not_save_it_from_its_deletion() {
+    let device = Device::new(schema("updated_at", vec![]), purging()).await;
+    device.server.declares("if-absent");
+    device.pull().await;
+    device.insert(json!({"id": ID, "a": 1})).await;
+    device.server.loses_a_push();
+    device.push().await;
+    device.delete().await;
+    device.server.asked();
+    device
+        .server
+        .answers(accepted(live(json!({"id": ID, "a": 1, "b": "added"}), 1)));
+    device.server.answers(accepted(deleted(2)));
+    device.push_later().await;
+    let asked = device.server.asked();
+    let [Asked::Push(_), Asked::Push(deletion)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(
+        (&deletion.change, &deletion.precondition),
+        (&PushChange::Delete, &if_base(1))
+    );
+    assert!(device.ops().await.is_empty());
+    assert_eq!(device.row(), None);
+}
+
+#[tokio::test]
+async fn what_somebody_added_to_a_record_saves_it_from_a_waiting_deletion() {
+    let device = Device::with(
+        schema("updated_at", vec![]),
+        purging(),
+        json!({"id": ID, "a": 1}),
+    )
+    .await;
+    device.change("a", 2).await;
+    device.server.loses_a_push();
+    device.push().await;
+    device.delete().await;
+    device.server.asked();
+    device
+        .server
+        .answers(accepted(live(json!({"id": ID, "a": 2, "b": "added"}), 2)));
+    device.push_later().await;
+    assert!(device.ops().await.is_empty());
+    assert_eq!(device.row().unwrap().get("b"), Some(&json!("added")));
+}

@@ -1,0 +1,18 @@
+//! One rule each, on a real engine with a store in memory, against a server that answers by heart.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod asking;
+mod batches;
+mod deciding;
+mod deleting;
+mod device;
+mod pages;
+mod resolving;
+mod resyncs;
+mod sending;
+mod server;
