@@ -56,6 +56,11 @@ impl Waiting {
         self.refusals >= TRIES || self.troubles >= TRIES
     }
 
+    /// Is this what its verdict was made against?
+    fn was_judged_against(&self, parked: State) -> bool {
+        self.judged.is_some() && self.judged == parked.version()
+    }
+
     fn forget_verdict(&mut self) {
         self.verdict = None;
         self.judged = None;
@@ -373,6 +378,9 @@ impl Model {
     fn accepted(&mut self, state: State) -> Then {
         let head = self.queue.remove(0);
         self.pushed += 1;
+        if head.judged.is_some() && self.parked.version() <= head.judged {
+            self.parked = State::Absent;
+        }
         let Some(tail) = self.queue.first_mut() else {
             self.take(newest(state, self.parked));
             return Then::LookAgain;
@@ -401,7 +409,12 @@ impl Model {
             }
             self.queue[0].fate = Fate::Negative;
         }
-        let state = newest(answered, self.parked);
+        let was_judged = self.queue[0].was_judged_against(self.parked);
+        let state = if was_judged {
+            answered
+        } else {
+            newest(answered, self.parked)
+        };
         if self.queue.len() > 1 {
             let tail = self.queue.remove(1);
             self.fold_into(0, tail.written);
@@ -446,7 +459,12 @@ impl Model {
         head.judged = state.version();
         head.check = check_of(state);
         (head.altered, head.was_judged) = (true, true);
-        self.forget_parked(state);
+        // What was decided against comes into force if the edit is given up.
+        self.parked = if was_judged {
+            state
+        } else {
+            newest(state, self.parked)
+        };
         Then::LookAgain
     }
 }

@@ -311,6 +311,7 @@ async fn an_answer_that_the_table_refuses_is_set_aside_and_released_when_it_come
         device.engine.quarantined(&kind(), 10).await.unwrap().len(),
         1
     );
+    device.server.shows(live(json!({"id": ID, "a": 2}), 2));
     let right = json!({"id": ID, "a": 3, "title": "mine"});
     device.server.answers(accepted(live(right, 3)));
     device.push_later().await;
