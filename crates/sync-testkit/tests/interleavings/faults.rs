@@ -8,8 +8,6 @@ use sync_core::OpId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// Nothing leaves the device, and it knows.
-    NotLeft,
     /// The request is lost on its way.
     Lost,
     /// The answer is lost on its way.
@@ -29,8 +27,6 @@ impl Fault {
 #[derive(Debug)]
 pub(crate) struct Faults {
     planned: VecDeque<Fault>,
-    /// Random numbers and how many of a hundred requests fail; `None` = only what is planned.
-    random: Option<(fastrand::Rng, u32)>,
     refused: BTreeMap<OpId, u32>,
 }
 
@@ -38,15 +34,7 @@ impl Faults {
     pub(crate) fn planned() -> Self {
         Self {
             planned: VecDeque::new(),
-            random: None,
             refused: BTreeMap::new(),
-        }
-    }
-
-    pub(crate) fn random(rng: fastrand::Rng, percent: u32) -> Self {
-        Self {
-            random: Some((rng, percent)),
-            ..Self::planned()
         }
     }
 
@@ -57,28 +45,10 @@ impl Faults {
     /// From now on nothing fails.
     pub(crate) fn stop(&mut self) {
         self.planned.clear();
-        self.random = None;
     }
 
     pub(crate) fn next(&mut self) -> Fault {
-        if let Some(fault) = self.planned.pop_front() {
-            return fault;
-        }
-        let Some((rng, percent)) = &mut self.random else {
-            return Fault::None;
-        };
-        if rng.u32(0..100) >= *percent {
-            return Fault::None;
-        }
-        let kinds = [
-            Fault::NotLeft,
-            Fault::Lost,
-            Fault::AnswerLost,
-            Fault::AnswerLost,
-            Fault::AnswerLost,
-            Fault::Refuse,
-        ];
-        kinds[rng.usize(..kinds.len())]
+        self.planned.pop_front().unwrap_or(Fault::None)
     }
 
     /// No server refuses one operation for ever here.

@@ -8,11 +8,10 @@ use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use sync_core::event::EventStream;
 use sync_core::json::JsonMap;
-use sync_core::store::{OpQuery, Store, TxMode};
+use sync_core::store::OpQuery;
 use sync_core::{
     ChangedFields, Column, ColumnType, ConflictStrategy, EntityId, Kind, MemoryStore, Op, Record,
     SoftDelete, SyncConfig, SyncEngine, SyncError, SyncEvent, SyncReport, TableConfig, TableSchema,
-    Timestamp,
 };
 use sync_testkit::FakeEnv;
 
@@ -178,15 +177,6 @@ impl Device {
 
     pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {
         std::iter::from_fn(|| self.events.next().now_or_never().flatten()).collect()
-    }
-
-    /// The stamp of what the server last said about a row.
-    pub(crate) fn known_stamp(&self, id: &str) -> Option<Timestamp> {
-        let mut tx = now(self.store.begin(TxMode::Read)).unwrap();
-        let versions = now(tx.versions(&kind(), &[EntityId::new(id).unwrap()])).unwrap();
-        versions
-            .into_iter()
-            .find_map(|(_, version)| Some(version?.stamp))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Real engines and a small server in one thread: chosen interleavings and random walks, with lost
+//! Real engines and a small server in one thread: chosen interleavings, with lost
 //! requests and answers, refusals and crashes.
 
 #![expect(
@@ -9,11 +9,9 @@
     reason = "a test fails by panicking, and reads better with literals passed by value"
 )]
 
-mod check;
 mod device;
 mod faults;
 mod interleavings;
 mod link;
 mod server;
-mod walk;
 mod world;

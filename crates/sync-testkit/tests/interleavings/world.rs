@@ -16,7 +16,6 @@ pub(crate) const ID: &str = "x";
 pub(crate) struct World {
     pub(crate) server: Arc<Mutex<Server>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
-    pub(crate) strategy: ConflictStrategy,
     pub(crate) devices: [Device; 2],
 }
 
@@ -40,7 +39,6 @@ impl World {
         Self {
             server,
             faults,
-            strategy,
             devices,
         }
     }

@@ -61,11 +61,8 @@ fn shown(op: &PushOp) -> String {
     format!("{record} {:?} key {}", op.precondition, op.key)
 }
 
-fn failed(fault: Fault) -> TransportError {
-    match fault {
-        Fault::NotLeft => TransportError::new(TransportErrorKind::Offline, "no connection"),
-        _ => TransportError::new(TransportErrorKind::Timeout, "no answer in time"),
-    }
+fn failed() -> TransportError {
+    TransportError::new(TransportErrorKind::Timeout, "no answer in time")
 }
 
 #[async_trait]
@@ -75,7 +72,7 @@ impl Transport for Link {
         let fault = self.next_fault();
         if fault.hits_reads() {
             self.note(format!("pull: {fault:?}"));
-            return Err(failed(fault));
+            return Err(failed());
         }
         let items = self.server.lock().unwrap().pull(&request);
         let since = &request.since;
@@ -95,9 +92,9 @@ impl Transport for Link {
             .insert(op.op_id.clone(), op.change.clone());
         pause().await;
         let fault = self.next_fault();
-        if matches!(fault, Fault::NotLeft | Fault::Lost) {
+        if fault == Fault::Lost {
             self.note(format!("push {}: {fault:?}", shown(op)));
-            return Err(failed(fault));
+            return Err(failed());
         }
         let refuses = fault == Fault::Refuse
             && !self.server.lock().unwrap().knows(&op.key)
@@ -112,7 +109,7 @@ impl Transport for Link {
         };
         self.note(format!("push {}: {fault:?} {outcome:?}", shown(op)));
         if fault == Fault::AnswerLost {
-            return Err(failed(fault));
+            return Err(failed());
         }
         pause().await;
         Ok(self.answer(vec![PushResult::new(op.key.clone(), outcome)]))
@@ -123,7 +120,7 @@ impl Transport for Link {
         if fault.hits_reads() {
             self.note(format!("fetch: {fault:?}"));
             pause().await;
-            return Err(failed(fault));
+            return Err(failed());
         }
         let state = self.server.lock().unwrap().fetch(request.id.as_str());
         self.note(format!("fetch: {state:?}"));
