@@ -121,18 +121,20 @@ impl Entity {
             self.drop_older_parked(&state);
         }
         self.set_base(state.clone());
+        let deletes = self.ops.iter().any(|op| op.written.is_delete());
+        if deletes
+            && let (Some(record), Some(seen)) = (state.live(), head.written.payload())
+            && !same_as_seen(seen, record, head)
+            && !planted!(DeletesUnseen)
+        {
+            // What the user saw and deleted, not what was merged into it since.
+            self.set_base(ServerState::Live {
+                record: seen.clone(),
+                version: None,
+            });
+            return self.conflict(Found::seen(state), rules);
+        }
         if self.ops[0].written.is_delete() {
-            if let (Some(record), Some(seen)) = (state.live(), head.written.payload())
-                && !same_as_seen(seen, record, head)
-                && !planted!(DeletesUnseen)
-            {
-                // What the user saw and deleted, not what was merged into it since.
-                self.set_base(ServerState::Live {
-                    record: seen.clone(),
-                    version: None,
-                });
-                return self.conflict(Found::seen(state), rules);
-            }
             self.reset(0);
             return Flow::Settled;
         }

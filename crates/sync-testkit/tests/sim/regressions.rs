@@ -330,3 +330,25 @@ fn deleting_and_creating_anew_keeps_what_was_merged_in_unseen() {
         ],
     );
 }
+
+#[test]
+fn a_deletion_behind_several_edits_takes_nothing_that_its_user_never_saw() {
+    let setup = Setup {
+        coalesce: false,
+        ..world(Habits::default())
+    };
+    let delete = Delete {
+        table: THINGS,
+        row: 0,
+    };
+    holds(
+        setup,
+        &[
+            &[write(B, THINGS, 0b1000)],
+            &run(B, Sync, &[]),
+            &[write(A, THINGS, 0b10)],
+            &run(A, Sync, &[Fate::Arrives, Fate::Status(403)]),
+            &[write(A, THINGS, 0b10), user(A, delete)],
+        ],
+    );
+}
