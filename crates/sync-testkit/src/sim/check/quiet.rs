@@ -61,8 +61,10 @@ pub(crate) fn all_is_well(
             .and_then(|stored| stored.content.as_ref());
         let manual = setup.strategy == Strategy::Manual;
         // To a deletion that waits behind its own create, what the server trimmed is an edit that
-        // its user has not seen (semantics 3, Ack).
-        let is_trimmed = setup.habits.trims && !record.deleted.is_empty();
+        // its user has not seen (semantics 3, Ack); to a repeat that the server does not
+        // recognise, it is one of somebody else's.
+        let may_deceive = !record.deleted.is_empty() || !setup.habits.are_exact();
+        let is_trimmed = setup.habits.trims && may_deceive;
         if !manual && !is_trimmed {
             found.extend(lost::only_writer(record, end).map(|violation| violation.of(&key.1)));
         }

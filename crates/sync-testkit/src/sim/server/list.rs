@@ -33,10 +33,8 @@ impl SimServer {
             }
         };
         let (since, after_id) = self.place(request);
-        let is_asked = |row: &&(Key, Stored)| {
-            leaves_out != Some(&row.0.1)
-                && is_behind(&self.shown(row.1.exact), &row.0.1, &since, &after_id)
-        };
+        let is_asked =
+            |row: &&(Key, Stored)| is_behind(&self.shown(row.1.exact), &row.0.1, &since, &after_id);
         let rows = self.chains[chain].iter().filter(is_asked);
         let total = rows.clone().count();
         let cap = self.habits.cap.map_or(u32::MAX, u32::from);
@@ -47,9 +45,12 @@ impl SimServer {
             let stamp = self.shown(stored.exact);
             format!("{stamp}|{}", key.1)
         });
-        let items = page
+        // An empty page would end the list.
+        let may_lack = page.len() > 1;
+        let shown = page
             .into_iter()
-            .map(|(key, stored)| Value::Object(self.json(key, stored)));
+            .filter(|(key, _)| !may_lack || leaves_out != Some(&key.1));
+        let items = shown.map(|(key, stored)| Value::Object(self.json(key, stored)));
         let mut answer = PullPage::new(items.collect());
         match self.habits.paging {
             Paging::Keyset => {}
