@@ -8,6 +8,8 @@
 //! - [`FakeEnv`] holds time, ids and randomness still.
 //! - [`conformance`] proves a store, [`transport_conformance`](mod@transport_conformance) a transport, one test for each
 //!   behaviour.
+//! - [`sim`] hunts for lost data in random worlds of clients, faults and crashes, with an app's own
+//!   tables too.
 //!
 //! No test has to sleep: a request waits at a gate, and time moves when told.
 //!

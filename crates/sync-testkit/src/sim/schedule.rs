@@ -71,6 +71,14 @@ impl Strategy {
         Self::Manual,
     ];
 
+    pub(crate) fn of_core(strategy: ConflictStrategy) -> Self {
+        let is_it = |own: &Self| own.to_core() == strategy;
+        Self::ALL
+            .into_iter()
+            .find(is_it)
+            .unwrap_or(Self::AutoPreserve)
+    }
+
     pub(crate) fn to_core(self) -> ConflictStrategy {
         match self {
             Self::AutoPreserve => ConflictStrategy::AutoPreserve,

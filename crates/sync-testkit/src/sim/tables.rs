@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use sync_core::json::JsonMap;
 use sync_core::{Column, ColumnType, EntityId, Kind, TableConfig, TableSchema};
 
+use super::schedule::Strategy;
+
 /// How users edit a field, and what the checker may conclude from its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
@@ -97,6 +99,15 @@ impl SimTable {
             built_in(things).field("o", FieldKind::Object),
             built_in(notes),
         ]
+    }
+
+    /// How its conflicts are settled on a client of this strategy: a table of an app's own has its
+    /// own.
+    pub(crate) fn strategy(&self, of_client: Strategy) -> Strategy {
+        if self.is_built_in {
+            return of_client;
+        }
+        Strategy::of_core(self.config.strategy.unwrap_or_default())
     }
 
     pub(crate) fn kind(&self) -> &Kind {

@@ -45,10 +45,9 @@ impl World<'_> {
                 key,
                 written == Some(key),
                 discards.contains(key),
-                if one.decides_by_hand {
-                    Strategy::Manual
-                } else {
-                    one.strategy
+                match self.table_of(key) {
+                    Some(table) if !one.decides_by_hand => table.strategy(one.strategy),
+                    _ => Strategy::Manual,
                 },
                 &shared.server,
             );

@@ -10,7 +10,10 @@
 mod regressions;
 
 use serde_json::Value;
-use sync_core::{Column, ColumnType, Kind, MergeFunction, TableConfig, TableSchema};
+use sync_core::{
+    Column, ColumnType, Conflict, Kind, MergeFunction, Resolution, TableConfig, TableSchema,
+    resolve_fn,
+};
 use sync_testkit::sim::{SimTable, Simulation, Tested};
 
 /// Two hundred worlds in all, on as many cores as there are.
@@ -103,6 +106,37 @@ fn a_merge_function_that_drops_a_field_is_found_by_the_app_s_own_rule() {
         "{:?}",
         of_failure.violations
     );
+}
+
+fn plans(config: TableConfig) -> Simulation {
+    let schema = TableSchema::new(Kind::new("plans").unwrap(), "plans", "id")
+        .column(Column::new("id", ColumnType::Text))
+        .column(Column::new("title", ColumnType::Text).nullable())
+        .column(Column::new("steps", ColumnType::Json).nullable());
+    Simulation::of([SimTable::new(schema, config)]).steps(80)
+}
+
+#[test]
+fn a_table_of_an_app_is_judged_by_its_own_strategy() {
+    use sync_core::ConflictStrategy::{AutoPreserve, ClientWins, LastWriteWins, ServerWins};
+    for strategy in [AutoPreserve, ClientWins, LastWriteWins, ServerWins] {
+        let tested = plans(TableConfig::new().strategy(strategy)).check(0..25);
+        let tested = tested.unwrap_or_else(|failure| panic!("{strategy}: {failure}"));
+        assert_ne!(tested.counters.of("conflict detected"), 0);
+    }
+}
+
+#[test]
+fn a_resolver_of_an_app_takes_part() {
+    let resolver = resolve_fn(|conflict: Conflict| async move {
+        Ok(match conflict.local {
+            Some(local) => Resolution::AcceptMerged(local),
+            None => Resolution::AcceptServer,
+        })
+    });
+    let tested = plans(TableConfig::new().resolver(resolver)).check(0..25);
+    let tested = tested.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_ne!(tested.counters.of("merged"), 0);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) struct Unexplained {
 }
 
 /// Looks at the operations of one entity that were there before a commit and are not any more.
-/// `Ok(None)`: they are accounted for.
+/// `None`: they are accounted for.
 pub(crate) fn account_for(
     before: &Seen,
     now: &Seen,
