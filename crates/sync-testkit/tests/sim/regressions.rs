@@ -221,37 +221,6 @@ fn an_edit_of_a_row_whose_answer_the_table_refused_reverts_nothing() {
 }
 
 #[test]
-fn a_tombstone_stays_known_when_the_server_pretends_to_revive() {
-    let habits = Habits {
-        deletion: Deletion::Hidden,
-        revival: Revival::Pretended,
-        ..Habits::default()
-    };
-    let setup = Setup {
-        strategy: Strategy::LastWriteWins,
-        keeps_deleted: false,
-        ..world(habits)
-    };
-    let delete = Delete {
-        table: THINGS,
-        row: 0,
-    };
-    holds(
-        setup,
-        &[
-            &[server_write(THINGS, 1)],
-            &run(A, Sync, &[]),
-            &[user(A, delete)],
-            &run(A, Push, &[]),
-            &[write(B, THINGS, 1)],
-            &run(B, Pull, &[]),
-            &run(B, Push, &[]),
-            &[user(B, delete), write(B, THINGS, 0b1001)],
-        ],
-    );
-}
-
-#[test]
 fn a_resync_that_clears_spares_what_lies_in_quarantine() {
     let clears = Resync { clear_data: true };
     holds(
