@@ -227,11 +227,13 @@ impl Client {
             return;
         };
         self.believes_lists |= asked == Some(Asked::Resync { clear_data: true });
+        // One that failed before in the same way may look untouched.
         let is_free = |ops: &[Op]| {
             ops.first().is_some_and(|head| {
                 head.status == OpStatus::Pending
                     && !head.ever_sent
                     && head.next_attempt_at.is_none()
+                    && head.last_error.is_none()
             })
         };
         // What is in conflict may be asked about again, and put off again.
