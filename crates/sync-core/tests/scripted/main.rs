@@ -14,5 +14,6 @@ mod device;
 mod pages;
 mod resolving;
 mod resyncs;
+mod rows;
 mod sending;
 mod server;

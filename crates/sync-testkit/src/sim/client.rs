@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -347,11 +346,7 @@ pub(crate) fn shift(env: &FakeEnv, seconds: i64) {
 /// Polls a future that only waits for a store until it is complete.
 fn complete<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
-    (0..ENDLESS).find_map(|_| poll_once(future.as_mut()))
-}
-
-pub(crate) fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
-    future.now_or_never()
+    (0..ENDLESS).find_map(|_| future.as_mut().now_or_never())
 }
 
 /// Now this, now that, but the same for the same conflict.
