@@ -57,6 +57,12 @@ impl Context {
         })
     }
 
+    /// Begins a transaction of a run: every claim, settle and page goes through here, so that what
+    /// must hold for all of them is asked in one place.
+    pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        self.store.begin(mode).await
+    }
+
     pub(crate) fn rules<'a>(&'a self, table: &'a Table) -> Rules<'a> {
         Rules {
             table,

@@ -48,7 +48,7 @@ impl PullPhase<'_> {
             return Ok(());
         }
         let context = self.context;
-        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut tx = context.begin(TxMode::Write).await?;
         let has_quarantine = !tx.quarantined(kind, None, 1).await?.is_empty();
         let mut rows = Vec::with_capacity(pages.iter().map(Incoming::usable).sum());
         let mut unusable = Vec::new();

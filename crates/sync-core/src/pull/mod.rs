@@ -130,7 +130,7 @@ impl<'a> PullPhase<'a> {
     /// Where this pull starts; begins a full resync where one is due.
     async fn start(&self, kind: &Kind, table: &Table) -> Result<CursorState, SyncError> {
         let origin = self.context.transport.capabilities().origin;
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         let stored = tx.cursor(kind).await?;
         let mut cursor = stored.clone().unwrap_or_default();
         let filter_changed = stored.is_some() && cursor.filter != table.filter_text();
@@ -184,7 +184,7 @@ impl<'a> PullPhase<'a> {
 
     /// The server no longer answers from the cursor: from zero, once.
     async fn after_expiry(&self, kind: &Kind, error: SyncError) -> Result<CursorState, SyncError> {
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         let mut cursor = tx.cursor(kind).await?.unwrap_or_default();
         if cursor.since.is_none() && cursor.opaque.is_none() && cursor.page_token.is_none() {
             return Err(error);
@@ -280,7 +280,7 @@ impl<'a> PullPhase<'a> {
 
     #[cfg(sync_planted)]
     async fn commit_cursor(&self, kind: &Kind, cursor: &CursorState) -> Result<(), SyncError> {
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         tx.put_cursor(kind, Some(cursor)).await?;
         Ok(tx.commit().await?)
     }
@@ -293,7 +293,7 @@ impl<'a> PullPhase<'a> {
         let before = Version::new(self.context.corrected_now().minus(age));
         let mut after: Option<EntityId> = None;
         loop {
-            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut tx = self.context.begin(TxMode::Write).await?;
             let old = tx
                 .tombstone_rows(kind, &before, after.as_ref(), table.page_size)
                 .await?;
@@ -324,7 +324,7 @@ impl<'a> PullPhase<'a> {
         let Some(since) = &cursor.since else {
             return Ok(());
         };
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         let before = Version::new(since.minus(A_DAY));
         if tx.forget_tombstones(kind, &before).await? > 0 {
             tx.commit().await?;

@@ -21,7 +21,7 @@ impl PullPhase<'_> {
     ) -> Result<(), SyncError> {
         let mut after: Option<String> = None;
         loop {
-            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut tx = self.context.begin(TxMode::Write).await?;
             let entries = tx.quarantined(kind, after.as_deref(), AT_A_TIME).await?;
             let Some(last) = entries.last() else {
                 return Ok(());

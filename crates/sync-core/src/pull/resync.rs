@@ -60,7 +60,6 @@ impl PullPhase<'_> {
         let candidates = self.candidates(kind, &cursor).await?;
         let total = self
             .context
-            .store
             .begin(TxMode::Read)
             .await?
             .count_synced(kind)
@@ -89,7 +88,7 @@ impl PullPhase<'_> {
         self.confirm_idle(kind, table, &cursor).await?;
         cursor.resync = None;
         cursor.last_full_resync = Some(self.context.env.now());
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         tx.put_cursor(kind, Some(&cursor)).await?;
         tx.commit().await?;
         Ok(())
@@ -101,7 +100,7 @@ impl PullPhase<'_> {
         cursor: &CursorState,
     ) -> Result<Vec<EntityId>, SyncError> {
         let mut all: Vec<EntityId> = Vec::new();
-        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let mut tx = self.context.begin(TxMode::Read).await?;
         loop {
             let page = tx
                 .unseen(kind, cursor.generation, all.last(), AT_A_TIME)
@@ -131,7 +130,7 @@ impl PullPhase<'_> {
                 self.mark_confirmed(kind, id, cursor).await
             };
         };
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         let mut done = self
             .apply_rows(&mut *tx, kind, table, vec![row], cursor)
             .await?;
@@ -168,7 +167,7 @@ impl PullPhase<'_> {
         id: &EntityId,
         cursor: &CursorState,
     ) -> Result<(), SyncError> {
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         tx.mark_seen(kind, cursor.generation, std::slice::from_ref(id))
             .await?;
         Ok(tx.commit().await?)
@@ -182,7 +181,7 @@ impl PullPhase<'_> {
         cursor: &CursorState,
     ) -> Result<(), SyncError> {
         let ids = std::slice::from_ref(id);
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         let unseen_still = tx.pending(kind, ids).await?.is_empty();
         if unseen_still {
             let report = tx
@@ -235,7 +234,7 @@ impl PullPhase<'_> {
             heads_only: true,
             ..OpQuery::default()
         };
-        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let mut tx = self.context.begin(TxMode::Read).await?;
         let heads = tx.ops(&heads).await?;
         drop(tx);
         for head in heads {
@@ -248,7 +247,7 @@ impl PullPhase<'_> {
             if !state.is_deleted() {
                 continue;
             }
-            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut tx = self.context.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, &head.entity_id).await?;
             entity.pulled(state, &self.context.rules(table));
             if planted!(PurgePending) {
@@ -269,14 +268,14 @@ impl PullPhase<'_> {
         table: &Table,
         cursor: &CursorState,
     ) -> Result<(), SyncError> {
-        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let mut tx = self.context.begin(TxMode::Read).await?;
         let idle = tx.idle_shadows(kind, AT_A_TIME).await?;
         drop(tx);
         for shadow in idle {
             let Some(state) = self.ask(kind, &shadow.entity_id).await? else {
                 continue;
             };
-            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut tx = self.context.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
             entity.fetched_idle(&state, &self.context.rules(table));
             self.context

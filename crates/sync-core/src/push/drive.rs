@@ -97,7 +97,7 @@ impl PushPhase<'_> {
         let mut plan = Plan::default();
         let mut questions = Vec::new();
         let mut events = Vec::new();
-        let mut tx = context.store.begin(TxMode::Durable).await?;
+        let mut tx = context.begin(TxMode::Durable).await?;
         for key in keys {
             let (kind, id) = key;
             let rules = context.rules(context.table(kind)?);
@@ -185,7 +185,7 @@ impl PushPhase<'_> {
     ) -> Result<Flow, SyncError> {
         let context = self.context;
         let rules = context.rules(context.table(&key.0)?);
-        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut tx = context.begin(TxMode::Write).await?;
         let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
         let flow = change(&mut entity, self.attempt(key), &rules);
         let generation = generation(&mut *tx, &key.0).await?;
@@ -211,7 +211,7 @@ impl PushPhase<'_> {
     /// Acknowledged without a record, and a pull brought something since: the fetch decides.
     pub(super) async fn fetch_unconfirmed(&mut self) -> Result<(), SyncError> {
         for kind in self.kinds.clone() {
-            let mut tx = self.context.store.begin(TxMode::Read).await?;
+            let mut tx = self.context.begin(TxMode::Read).await?;
             let idle = tx
                 .idle_shadows(&kind, self.context.config.page_size)
                 .await?;

@@ -93,7 +93,7 @@ impl<'a> PushPhase<'a> {
 
     /// Fixes what this run works on, and lets open conflicts take part that nobody put off.
     async fn prepare(&mut self) -> Result<(), SyncError> {
-        let mut tx = self.context.store.begin(TxMode::Write).await?;
+        let mut tx = self.context.begin(TxMode::Write).await?;
         for kind in &self.kinds {
             if self.context.was_pulled(tx.cursor(kind).await?.as_ref()) {
                 self.pulled.insert(kind.clone());
@@ -145,7 +145,7 @@ impl<'a> PushPhase<'a> {
             limit: Some(self.context.config.page_size),
             ..OpQuery::default()
         };
-        let mut tx = self.context.store.begin(TxMode::Read).await?;
+        let mut tx = self.context.begin(TxMode::Read).await?;
         Ok(tx.ops(&query).await?)
     }
 
@@ -157,7 +157,7 @@ impl<'a> PushPhase<'a> {
         }
         for (kind, id) in std::mem::take(&mut self.troubled) {
             let rules = self.context.rules(self.context.table(&kind)?);
-            let mut tx = self.context.store.begin(TxMode::Write).await?;
+            let mut tx = self.context.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, &kind, &id).await?;
             entity.count_trouble(&rules);
             self.context.save(&mut *tx, &mut entity, 0).await?;

@@ -98,7 +98,7 @@ impl PushPhase<'_> {
         let mut afters = Vec::with_capacity(keys.len());
         let mut events = Vec::new();
         let before = self.stats;
-        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut tx = context.begin(TxMode::Write).await?;
         for (key, sent) in keys.into_iter().zip(sent) {
             let rules = context.rules(context.table(&key.0)?);
             let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
