@@ -37,7 +37,7 @@ fn numbers_are_compared_by_value() {
 }
 
 #[test]
-fn integers_never_pass_through_a_float() {
+fn hazard_e62_integers_never_pass_through_a_float() {
     for (left, right) in [
         (
             json!(9_007_199_254_740_993_u64),

@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn no_item_is_lost_that_a_side_has_and_neither_removed(
+    fn hazard_e56_no_item_is_lost_that_a_side_has_and_neither_removed(
         [local, server, base] in any_three(), has_base in any::<bool>(),
     ) {
         let base = has_base.then_some(base);

@@ -148,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn distinct_elements_stay_unless_a_side_removed_them_and_merging_again_changes_nothing(
+    fn hazard_e56_distinct_elements_stay_unless_a_side_removed_them_and_merging_again_changes_nothing(
         local in any_tags(), server in any_tags(), base in any_tags(),
     ) {
         let (server_record, base_record) = (field(server.clone()), field(base.clone()));
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn a_diff_names_exactly_what_differs(before in any_record(), after in any_record()) {
+    fn hazard_e61_a_diff_names_exactly_what_differs(before in any_record(), after in any_record()) {
         let changed = ChangedFieldsDiff::diff_maps(&before, &after, &["b"]);
         for field in FIELDS {
             let is_named = field != "b" && !is_system_field(field) && !same_field(before.get(field), after.get(field));

@@ -116,7 +116,7 @@ fn clearing_what_the_server_cleared_or_removed_is_agreed() {
 }
 
 #[test]
-fn a_recorded_null_without_a_base_is_written_even_where_the_server_has_no_such_field() {
+fn hazard_e55_a_recorded_null_without_a_base_is_written_even_where_the_server_has_no_such_field() {
     let result = merge(json!({"a": null}), json!({}), None, Some(&["a"]));
     assert_eq!(result.data, object(json!({"a": null})));
     assert!(result.local_fields.contains("a") && result.contested_fields.is_empty());
@@ -250,7 +250,7 @@ fn an_object_replaced_on_both_sides_by_the_same_new_one_merges_without_the_old_o
 }
 
 #[test]
-fn an_object_replaced_on_one_side_is_never_mixed_by_what_the_old_one_held() {
+fn hazard_e57_an_object_replaced_on_one_side_is_never_mixed_by_what_the_old_one_held() {
     let old = json!({"id": 1, "name": "Bob", "age": 9});
     let new = json!({"id": 2, "name": "Bob", "age": 9});
     let without_id = json!({"name": "Bobby"});

@@ -154,7 +154,7 @@ async fn a_fetch_brings_the_record_with_its_tag() {
 }
 
 #[tokio::test]
-async fn health_is_any_success_of_this_server() {
+async fn hazard_e53_health_is_any_success_of_this_server() {
     for (reply, healthy) in [
         (Reply::json(200, "ok"), true),
         (Reply::empty(204), true),

@@ -130,7 +130,7 @@ async fn a_forced_delete_says_so() {
 }
 
 #[tokio::test]
-async fn hostile_ids_stay_one_segment_of_the_path() {
+async fn hazard_e50_hostile_ids_stay_one_segment_of_the_path() {
     for (entity, segment) in [
         ("a/b", "a%2Fb"),
         ("?x=1", "%3Fx%3D1"),
@@ -167,7 +167,7 @@ async fn an_operation_id_that_is_no_header_holds_up_itself_only() {
 }
 
 #[tokio::test]
-async fn the_base_url_keeps_its_path_and_query() {
+async fn hazard_e50_the_base_url_keeps_its_path_and_query() {
     let server = Server::always(Reply::empty(204)).await;
     for base in ["/api/v1/?tenant=7&x=a%20b#frag", "/api/v1?tenant=7&x=a%20b"] {
         let base = format!("{}{base}", server.url);

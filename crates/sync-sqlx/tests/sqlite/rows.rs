@@ -153,7 +153,7 @@ async fn local_only_columns_survive_and_are_written_only_where_given() {
 }
 
 #[tokio::test]
-async fn an_update_fires_no_cascade() {
+async fn hazard_e21_an_update_fires_no_cascade() {
     let fixture = fixture().await;
     fixture.sql("CREATE TABLE steps (id TEXT PRIMARY KEY, todo TEXT REFERENCES todos (id) ON DELETE CASCADE)").await;
     fixture.put(&[RowWrite::local(todo("a", "x"))]).await;

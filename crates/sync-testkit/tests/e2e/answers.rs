@@ -9,7 +9,7 @@ use crate::setup::{
 };
 
 #[tokio::test]
-async fn e2e_answers_that_are_not_the_servers_ack_nothing() {
+async fn hazard_e46_answers_that_are_not_the_servers_ack_nothing() {
     let faults: [fn() -> Fault; 7] = [
         Fault::html,
         || Fault::redirect("http://127.0.0.1:9/notes/n1"),
@@ -141,7 +141,7 @@ async fn e2e_a_create_on_an_id_that_exists_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn e2e_a_404_from_a_kind_that_was_never_pulled_is_a_wrong_address() {
+async fn hazard_e04_a_404_from_a_kind_that_was_never_pulled_is_a_wrong_address() {
     let server = MockServer::start().await.unwrap();
     let here = device(&server).await;
     here.create("n2", json!({"title": "kept"})).await;
@@ -159,7 +159,7 @@ async fn e2e_a_404_from_a_kind_that_was_never_pulled_is_a_wrong_address() {
 }
 
 #[tokio::test]
-async fn e2e_an_edit_that_meets_a_404_recreates_the_record() {
+async fn hazard_e04_an_edit_that_meets_a_404_recreates_the_record() {
     for deletion in [Deletion::Hidden, Deletion::Hard] {
         let server = MockServer::builder()
             .deletion(deletion)
@@ -180,7 +180,7 @@ async fn e2e_an_edit_that_meets_a_404_recreates_the_record() {
 }
 
 #[tokio::test]
-async fn e2e_a_delete_that_meets_a_404_is_done() {
+async fn hazard_e52_a_delete_that_meets_a_404_is_done() {
     for deletion in [Deletion::Tombstone, Deletion::Hidden, Deletion::Hard] {
         let server = MockServer::builder()
             .deletion(deletion)
@@ -230,7 +230,7 @@ async fn spoilt_conflict(fault: Fault) -> (Device, MockServer) {
 }
 
 #[tokio::test]
-async fn e2e_a_conflict_without_a_record_is_fetched() {
+async fn hazard_e44_a_conflict_without_a_record_is_fetched() {
     let (here, server) = spoilt_conflict(Fault::incomplete_conflict()).await;
     assert_eq!(server.fetches().len(), 1);
     converge(&server, &[&here]).await;
@@ -239,7 +239,7 @@ async fn e2e_a_conflict_without_a_record_is_fetched() {
 }
 
 #[tokio::test]
-async fn e2e_a_conflict_with_another_entitys_record_touches_neither() {
+async fn hazard_e45_a_conflict_with_another_entitys_record_touches_neither() {
     let (here, server) = spoilt_conflict(Fault::wrong_entity_conflict()).await;
     converge(&server, &[&here]).await;
     let wanted: Value = json!({"mood": 5, "body": "theirs"});

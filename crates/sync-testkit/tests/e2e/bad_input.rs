@@ -53,7 +53,7 @@ fn todos() -> TableSchema {
 }
 
 #[test]
-fn e2e_an_empty_or_unsafe_kind_is_refused_by_name() {
+fn hazard_e20_an_empty_or_unsafe_kind_is_refused_by_name() {
     for kind in ["", "to dos", "todos/1", "ü", "a?b", "a#b", "..", "%41"] {
         assert_says(
             &whole(&Kind::new(kind).unwrap_err()),
@@ -144,7 +144,7 @@ async fn e2e_a_schema_without_its_id_is_refused() {
 }
 
 #[tokio::test]
-async fn e2e_an_unknown_kind_is_refused_when_written_and_when_asked_for() {
+async fn hazard_e20_an_unknown_kind_is_refused_when_written_and_when_asked_for() {
     let server = server_with_note().await;
     let here = device(&server).await;
     for kind in ["todos", "", "a b"] {
@@ -163,7 +163,7 @@ async fn e2e_an_unknown_kind_is_refused_when_written_and_when_asked_for() {
 }
 
 #[tokio::test]
-async fn e2e_an_entity_without_id_is_refused() {
+async fn hazard_e49_an_entity_without_id_is_refused() {
     let server = server_with_note().await;
     let here = device(&server).await;
     for note in [
@@ -190,7 +190,7 @@ async fn e2e_an_entity_without_id_is_refused() {
 }
 
 #[tokio::test]
-async fn e2e_a_changed_field_that_is_not_in_the_payload_is_refused() {
+async fn hazard_e61_a_changed_field_that_is_not_in_the_payload_is_refused() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -206,7 +206,7 @@ async fn e2e_a_changed_field_that_is_not_in_the_payload_is_refused() {
 }
 
 #[tokio::test]
-async fn e2e_an_update_of_a_missing_row_is_refused() {
+async fn hazard_e19_an_update_of_a_missing_row_is_refused() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -255,7 +255,7 @@ async fn e2e_a_row_that_its_table_refuses_is_neither_written_nor_queued() {
 }
 
 #[tokio::test]
-async fn e2e_settings_that_cannot_work_are_all_named() {
+async fn hazard_e43_settings_that_cannot_work_are_all_named() {
     let config = SyncConfig::default()
         .with_page_size(0)
         .with_max_retries(0)

@@ -48,7 +48,7 @@ async fn e2e_a_batch_takes_everything_in_one_request() {
 }
 
 #[tokio::test]
-async fn e2e_a_batch_is_settled_operation_by_operation() {
+async fn hazard_e47_a_batch_is_settled_operation_by_operation() {
     let (server, here) = batching().await;
     server.update(NOTES, "n1", json!({"body": "theirs"}));
     server.update(NOTES, "c1", json!({"title": "was there", "energy": 1}));
@@ -97,7 +97,7 @@ async fn e2e_a_refusal_within_a_batch_concerns_its_operation_only() {
 }
 
 #[tokio::test]
-async fn e2e_results_that_are_missing_doubled_or_unknown_are_trouble_for_their_operation() {
+async fn hazard_e15_results_that_are_missing_doubled_or_unknown_are_trouble_for_their_operation() {
     let faults: [fn() -> Fault; 4] = [
         Fault::missing_result,
         Fault::doubled_result,
@@ -176,7 +176,7 @@ async fn e2e_one_poisonous_operation_in_a_batch_is_found_by_halving() {
 }
 
 #[tokio::test]
-async fn e2e_a_batch_whose_answer_was_lost_is_not_applied_twice() {
+async fn hazard_e47_a_batch_whose_answer_was_lost_is_not_applied_twice() {
     for ignore in [false, true] {
         let (server, here) = batching().await;
         server.reconfigure(|settings| settings.ignore_keys(ignore));

@@ -26,7 +26,7 @@ async fn e2e_fields_that_a_client_does_not_know_survive_its_edits() {
 }
 
 #[tokio::test]
-async fn e2e_local_only_columns_are_never_sent_and_survive_everything() {
+async fn hazard_e60_local_only_columns_are_never_sent_and_survive_everything() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -53,7 +53,7 @@ async fn e2e_local_only_columns_are_never_sent_and_survive_everything() {
 }
 
 #[tokio::test]
-async fn e2e_a_save_that_changes_nothing_queues_nothing() {
+async fn hazard_e19_a_save_that_changes_nothing_queues_nothing() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;

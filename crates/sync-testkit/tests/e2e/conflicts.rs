@@ -26,7 +26,7 @@ fn manual(server: &MockServer) -> Setup {
 }
 
 #[tokio::test]
-async fn e2e_a_deferred_conflict_does_not_loop() {
+async fn hazard_e01_a_deferred_conflict_does_not_loop() {
     let server = server_with_note().await;
     let here = in_conflict(&server, manual(&server)).await;
     for _ in 0..5 {

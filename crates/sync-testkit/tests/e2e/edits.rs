@@ -7,7 +7,7 @@ use sync_testkit::{Fault, Route};
 use crate::setup::{NOTES, Setup, assert_fields, converge, device, server_with_note};
 
 #[tokio::test]
-async fn e2e_two_queued_edits_do_not_conflict_with_each_other() {
+async fn hazard_e05_two_queued_edits_do_not_conflict_with_each_other() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -43,7 +43,7 @@ async fn e2e_two_edits_that_are_sent_one_by_one_do_not_conflict_with_each_other(
 }
 
 #[tokio::test]
-async fn e2e_a_second_edit_before_any_pull_does_not_conflict() {
+async fn hazard_e05_a_second_edit_before_any_pull_does_not_conflict() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -77,7 +77,7 @@ async fn e2e_queued_edits_revert_nobodys_field() {
 }
 
 #[tokio::test]
-async fn e2e_an_edit_made_during_a_push_survives_it() {
+async fn hazard_e12_an_edit_made_during_a_push_survives_it() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -100,7 +100,7 @@ async fn e2e_an_edit_made_during_a_push_survives_it() {
 }
 
 #[tokio::test]
-async fn e2e_an_edit_made_during_a_push_keeps_what_the_server_merged_in() {
+async fn hazard_e10_an_edit_made_during_a_push_keeps_what_the_server_merged_in() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -159,7 +159,7 @@ async fn e2e_a_write_during_a_pull_survives_it() {
 }
 
 #[tokio::test]
-async fn e2e_a_pull_leaves_rows_with_operations_alone() {
+async fn hazard_e21_a_pull_leaves_rows_with_operations_alone() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -181,7 +181,7 @@ async fn e2e_a_pull_leaves_rows_with_operations_alone() {
 }
 
 #[tokio::test]
-async fn e2e_a_pull_does_not_bring_a_deleted_row_back_before_its_delete_is_settled() {
+async fn hazard_e21_a_pull_does_not_bring_a_deleted_row_back_before_its_delete_is_settled() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;

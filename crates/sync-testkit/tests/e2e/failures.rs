@@ -15,7 +15,7 @@ use crate::setup::{
 };
 
 #[tokio::test]
-async fn e2e_ten_offline_runs_make_nothing_stuck_and_edits_still_fold() {
+async fn hazard_e02_ten_offline_runs_make_nothing_stuck_and_edits_still_fold() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -68,7 +68,7 @@ async fn e2e_what_was_created_and_deleted_while_offline_runs_failed_is_never_sen
 }
 
 #[tokio::test]
-async fn e2e_an_offline_run_tries_one_request_not_one_for_each_operation() {
+async fn hazard_e03_an_offline_run_tries_one_request_not_one_for_each_operation() {
     let server = MockServer::start().await.unwrap();
     let here = device(&server).await;
     here.sync_fully().await;
@@ -89,7 +89,7 @@ async fn e2e_an_offline_run_tries_one_request_not_one_for_each_operation() {
 }
 
 #[tokio::test]
-async fn e2e_overload_counts_nothing_and_its_retry_after_is_told() {
+async fn hazard_e51_overload_counts_nothing_and_its_retry_after_is_told() {
     for status in [429, 503, 408] {
         let server = server_with_note().await;
         let here = device(&server).await;
@@ -177,7 +177,7 @@ async fn signed_in(server: &MockServer, session: &Arc<Session>) -> Device {
 }
 
 #[tokio::test]
-async fn e2e_a_token_that_ran_out_is_renewed_once() {
+async fn hazard_e48_a_token_that_ran_out_is_renewed_once() {
     let server = MockServer::builder()
         .require_token("first")
         .start()
@@ -198,7 +198,7 @@ async fn e2e_a_token_that_ran_out_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn e2e_a_server_that_takes_no_token_is_told_and_counts_nothing() {
+async fn hazard_e48_a_server_that_takes_no_token_is_told_and_counts_nothing() {
     let server = MockServer::builder()
         .require_token("first")
         .start()
@@ -275,7 +275,7 @@ async fn e2e_a_poisonous_operation_holds_up_only_itself_and_ends_stuck() {
 }
 
 #[tokio::test]
-async fn e2e_a_poisonous_operation_that_was_sent_first_does_not_hold_up_the_others() {
+async fn hazard_e13_a_poisonous_operation_that_was_sent_first_does_not_hold_up_the_others() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -338,7 +338,7 @@ async fn e2e_a_connection_that_is_cut_in_the_middle_of_a_page_is_no_loss() {
 }
 
 #[tokio::test]
-async fn e2e_one_kind_that_fails_does_not_hold_up_another() {
+async fn hazard_e29_one_kind_that_fails_does_not_hold_up_another() {
     let server = server_with_note().await;
     let here = crate::setup::two_kinds(&server).await;
     server

@@ -28,7 +28,7 @@ async fn e2e_a_page_token_that_the_server_has_forgotten_starts_the_chain_anew() 
 }
 
 #[tokio::test]
-async fn e2e_a_run_that_dies_between_two_pages_skips_no_row() {
+async fn hazard_e28_a_run_that_dies_between_two_pages_skips_no_row() {
     for tokens in [true, false] {
         let server = MockServer::builder()
             .page_tokens(tokens)
@@ -139,7 +139,7 @@ async fn e2e_one_row_that_cannot_be_confirmed_does_not_hold_up_a_full_resync() {
 }
 
 #[tokio::test]
-async fn e2e_an_answer_stamped_in_the_far_future_does_not_freeze_its_record() {
+async fn hazard_e27_an_answer_stamped_in_the_far_future_does_not_freeze_its_record() {
     let server = MockServer::start().await.unwrap();
     seed_note(&server);
     let here = Setup::new(&server).open().await;
@@ -156,7 +156,7 @@ async fn e2e_an_answer_stamped_in_the_far_future_does_not_freeze_its_record() {
 }
 
 #[tokio::test]
-async fn e2e_an_edit_is_sent_soon_without_waiting_for_the_interval() {
+async fn hazard_e39_an_edit_is_sent_soon_without_waiting_for_the_interval() {
     let server = MockServer::start().await.unwrap();
     let here = Setup::new(&server).open().await;
     let mut events = here.engine.events();

@@ -89,7 +89,7 @@ async fn e2e_a_lost_answer_does_not_move_the_record_backwards() {
 }
 
 #[tokio::test]
-async fn e2e_a_create_whose_answer_was_lost_is_there_once() {
+async fn hazard_e49_a_create_whose_answer_was_lost_is_there_once() {
     for server in servers().await {
         let here = device(&server).await;
         here.sync_fully().await;
@@ -180,7 +180,7 @@ async fn e2e_a_late_answer_yields_to_what_a_pull_has_brought_since() {
 }
 
 #[tokio::test]
-async fn e2e_edits_take_effect_in_the_order_of_writing_whatever_the_clock_says() {
+async fn hazard_e06_edits_take_effect_in_the_order_of_writing_whatever_the_clock_says() {
     for fault in [Fault::drop_before(), Fault::drop_after()] {
         let server = server_with_note().await;
         let here = device(&server).await;

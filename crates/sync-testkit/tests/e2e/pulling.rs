@@ -39,7 +39,7 @@ async fn e2e_rows_of_one_stamp_arrive_once_with_page_tokens() {
 }
 
 #[tokio::test]
-async fn e2e_rows_of_one_stamp_arrive_once_by_keyset() {
+async fn hazard_e23_rows_of_one_stamp_arrive_once_by_keyset() {
     rows_of_one_stamp_arrive_once(MockServer::builder().page_tokens(false)).await;
 }
 
@@ -103,7 +103,7 @@ async fn e2e_rows_that_change_while_pages_are_pulled_are_not_lost() {
 }
 
 #[tokio::test]
-async fn e2e_every_page_of_a_chain_is_asked_for_from_where_the_chain_began() {
+async fn hazard_e22_every_page_of_a_chain_is_asked_for_from_where_the_chain_began() {
     let server = server_with_note().await;
     let here = Setup::new(&server)
         .table(|table| table.page_size(5))
@@ -125,7 +125,7 @@ async fn e2e_every_page_of_a_chain_is_asked_for_from_where_the_chain_began() {
 }
 
 #[tokio::test]
-async fn e2e_a_page_that_is_empty_but_has_a_token_is_not_the_end() {
+async fn hazard_e24_a_page_that_is_empty_but_has_a_token_is_not_the_end() {
     let server = server_with_note().await;
     let here = device(&server).await;
     let empty = json!({"items": [], "nextPageToken": "0~"});
@@ -135,7 +135,7 @@ async fn e2e_a_page_that_is_empty_but_has_a_token_is_not_the_end() {
 }
 
 #[tokio::test]
-async fn e2e_pages_in_no_order_are_all_taken_and_never_move_the_cursor_back() {
+async fn hazard_e28_pages_in_no_order_are_all_taken_and_never_move_the_cursor_back() {
     let server = server_with_note().await;
     let here = device(&server).await;
     let row = |id: &str, second: u32| json!({"id": id, "title": id, "updated_at": format!("2025-12-01T00:00:{second:02}Z")});
@@ -168,7 +168,7 @@ async fn e2e_a_token_that_comes_twice_is_an_error_and_no_loop() {
 }
 
 #[tokio::test]
-async fn e2e_a_server_that_ignores_the_keyset_is_an_error_and_no_loop() {
+async fn hazard_e23_a_server_that_ignores_the_keyset_is_an_error_and_no_loop() {
     let server = MockServer::start().await.unwrap();
     let here = Setup::new(&server)
         .table(|table| table.page_size(2))
@@ -189,7 +189,7 @@ async fn e2e_a_server_that_ignores_the_keyset_is_an_error_and_no_loop() {
 }
 
 #[tokio::test]
-async fn e2e_late_commits_within_the_overlap_are_seen() {
+async fn hazard_e25_late_commits_within_the_overlap_are_seen() {
     for tokens in [true, false] {
         let server = MockServer::builder()
             .page_tokens(tokens)
@@ -255,7 +255,7 @@ async fn quarantine(here: &Device, server: &MockServer, bad: &[Value]) -> Vec<St
 }
 
 #[tokio::test]
-async fn e2e_malformed_rows_go_to_quarantine_and_the_rest_applies() {
+async fn hazard_e29_malformed_rows_go_to_quarantine_and_the_rest_applies() {
     let server = MockServer::start().await.unwrap();
     let here = device(&server).await;
     let stamp = "2025-12-01T00:00:01Z";
@@ -316,7 +316,7 @@ async fn e2e_an_expired_cursor_leads_to_a_full_resync() {
 }
 
 #[tokio::test]
-async fn e2e_a_deleted_row_is_kept_as_a_tombstone_or_purged_as_the_table_says() {
+async fn hazard_e31_a_deleted_row_is_kept_as_a_tombstone_or_purged_as_the_table_says() {
     for (policy, rows) in [(SoftDelete::Keep, 2), (SoftDelete::Purge, 0)] {
         let server = server_with_note().await;
         server

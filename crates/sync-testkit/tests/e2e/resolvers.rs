@@ -42,7 +42,7 @@ async fn e2e_a_conflict_put_off_by_choice_waits_until_something_changes() {
 }
 
 #[tokio::test]
-async fn e2e_a_resolver_that_fails_or_panics_puts_only_its_conflict_off() {
+async fn hazard_e42_a_resolver_that_fails_or_panics_puts_only_its_conflict_off() {
     for panics in [false, true] {
         let server = server_with_note().await;
         let calls = Arc::new(AtomicUsize::new(0));
@@ -74,7 +74,7 @@ async fn e2e_a_resolver_that_fails_or_panics_puts_only_its_conflict_off() {
 }
 
 #[tokio::test]
-async fn e2e_a_resolver_may_take_longer_than_the_run() {
+async fn hazard_e42_a_resolver_may_take_longer_than_the_run() {
     let server = server_with_note().await;
     let (decide, decision) = oneshot::channel::<Resolution>();
     let decision = Arc::new(Mutex::new(Some(decision)));

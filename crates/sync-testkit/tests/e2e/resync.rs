@@ -82,7 +82,7 @@ async fn e2e_a_full_resync_holds_when_suspiciously_many_rows_are_missing() {
 }
 
 #[tokio::test]
-async fn e2e_a_full_resync_spares_rows_with_operations() {
+async fn hazard_e32_a_full_resync_spares_rows_with_operations() {
     for clear_data in [false, true] {
         let (server, here) = with_rows(15).await;
         here.edit("n00001", json!({"mood": 5})).await;
@@ -110,7 +110,7 @@ async fn e2e_a_full_resync_spares_rows_with_operations() {
 }
 
 #[tokio::test]
-async fn e2e_a_full_resync_that_is_interrupted_goes_on_where_it_was() {
+async fn hazard_e33_a_full_resync_that_is_interrupted_goes_on_where_it_was() {
     let (server, here) = with_rows(60).await;
     server.purge(NOTES, "n00003");
     server.fault(Fault::drop_after()).on(Route::Pull).skip(3);

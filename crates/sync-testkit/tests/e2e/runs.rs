@@ -46,7 +46,7 @@ async fn busy(server: &MockServer) -> Device {
 }
 
 #[tokio::test]
-async fn e2e_a_run_that_is_cancelled_at_any_await_loses_nothing() {
+async fn hazard_e11_a_run_that_is_cancelled_at_any_await_loses_nothing() {
     let mut polls = 1;
     loop {
         let server = server_with_note().await;
@@ -153,7 +153,7 @@ async fn e2e_a_process_that_starts_again_has_everything_it_had() {
 }
 
 #[tokio::test]
-async fn e2e_calls_made_during_a_run_are_served_by_one_follow_up_run() {
+async fn hazard_e35_calls_made_during_a_run_are_served_by_one_follow_up_run() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -203,7 +203,7 @@ async fn e2e_a_waiting_call_is_served_when_the_run_before_it_is_cancelled() {
 }
 
 #[tokio::test]
-async fn e2e_after_shutdown_calls_say_so_and_nothing_is_lost() {
+async fn hazard_e37_after_shutdown_calls_say_so_and_nothing_is_lost() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;
@@ -255,7 +255,7 @@ async fn e2e_a_run_may_push_only_or_pull_only() {
 }
 
 #[tokio::test]
-async fn e2e_a_first_run_respects_the_kinds_that_it_was_called_for() {
+async fn hazard_e34_a_first_run_respects_the_kinds_that_it_was_called_for() {
     let server = server_with_note().await;
     server
         .seed("labels", [json!({"id": "l1", "name": "red"})])

@@ -73,7 +73,7 @@ async fn e2e_an_edit_behind_a_stuck_one_says_what_holds_it_up() {
 }
 
 #[tokio::test]
-async fn e2e_an_edit_that_is_discarded_leaves_the_newest_record_that_a_pull_brought() {
+async fn hazard_e16_an_edit_that_is_discarded_leaves_the_newest_record_that_a_pull_brought() {
     let server = server_with_note().await;
     let here = device(&server).await;
     here.sync_fully().await;

@@ -49,17 +49,17 @@ macro_rules! stamps {
 }
 
 stamps! {
-    e2e_microsecond_stamps_cause_no_conflict: Micros;
+    hazard_e26_microsecond_stamps_cause_no_conflict: Micros;
     e2e_millisecond_stamps_cause_no_conflict: Millis;
     e2e_second_stamps_cause_no_conflict: Seconds;
     e2e_nanosecond_stamps_cause_no_conflict: Nanos;
     e2e_stamps_with_an_offset_cause_no_conflict: Offset;
-    e2e_unix_second_stamps_cause_no_conflict: UnixSeconds;
+    hazard_e27_unix_second_stamps_cause_no_conflict: UnixSeconds;
     e2e_unix_millisecond_stamps_cause_no_conflict: UnixMillis;
 }
 
 #[tokio::test]
-async fn e2e_stamps_are_sent_back_exactly_as_they_came() {
+async fn hazard_e26_stamps_are_sent_back_exactly_as_they_came() {
     for style in [
         StampStyle::Nanos,
         StampStyle::Offset,
@@ -78,7 +78,7 @@ async fn e2e_stamps_are_sent_back_exactly_as_they_came() {
 }
 
 #[tokio::test]
-async fn e2e_a_device_clock_that_is_wrong_decides_nothing() {
+async fn hazard_e59_a_device_clock_that_is_wrong_decides_nothing() {
     for wrong in ["1999-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
         let server = server_with_note().await;
         let here = device(&server).await;

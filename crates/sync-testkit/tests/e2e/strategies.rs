@@ -199,7 +199,7 @@ macro_rules! outcomes {
 outcomes! {
     e2e_auto_preserve_merges_an_edit_with_a_newer_edit:
         with(ConflictStrategy::AutoPreserve), EditMeetsEdit, Here => merged();
-    e2e_auto_preserve_recreates_what_was_deleted_under_an_edit:
+    hazard_e58_auto_preserve_recreates_what_was_deleted_under_an_edit:
         with(ConflictStrategy::AutoPreserve), EditMeetsDeletion, Here => mine();
     e2e_auto_preserve_keeps_a_newer_edit_that_meets_a_delete:
         with(ConflictStrategy::AutoPreserve), DeleteMeetsEdit, Here => theirs();
@@ -306,7 +306,7 @@ async fn e2e_conflicts_are_settled_on_a_server_without_tokens_and_keys() {
 }
 
 #[tokio::test]
-async fn e2e_conflicts_are_settled_on_a_server_that_stores_conflicts_under_their_key() {
+async fn hazard_e09_conflicts_are_settled_on_a_server_that_stores_conflicts_under_their_key() {
     play_by_default_on(MockServer::builder().store_conflicts(true), false).await;
 }
 

@@ -15,7 +15,7 @@ fn refused() -> PushOutcome {
 }
 
 #[tokio::test]
-async fn stuck_edits_are_discarded_in_bulk_and_the_others_stay() {
+async fn hazard_e16_stuck_edits_are_discarded_in_bulk_and_the_others_stay() {
     let server = Server::new();
     server.put("old", json!({"title": "theirs"}));
     let mut device = Device::new(&server, TableConfig::new()).await;

@@ -18,7 +18,7 @@ fn only_a_strong_tag_is_kept() {
 }
 
 #[test]
-fn retry_after_is_seconds_or_a_date_by_the_servers_clock() {
+fn hazard_e51_retry_after_is_seconds_or_a_date_by_the_servers_clock() {
     let date = ("date", "Mon, 01 Jan 2024 00:00:00 GMT");
     let wait = |headers: &[(&str, &'static str)]| {
         let wait = head(503, headers).retry_after;
