@@ -3,7 +3,7 @@
 mod advisories;
 mod runner;
 
-use crate::{Result, sim, tidy, workspace};
+use crate::{Result, hazards, parity, sim, tidy, workspace};
 use runner::Runner;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,14 @@ const STEPS: &[Step] = &[
     Step {
         name: "planted",
         run: |_| sim::run(&["--planted".to_owned()]),
+    },
+    Step {
+        name: "hazards",
+        run: |_| hazards::run(&["--prove".to_owned()]),
+    },
+    Step {
+        name: "parity",
+        run: |_| parity::run(&[]),
     },
     Step {
         name: "features",

@@ -4,8 +4,12 @@
 
 mod bench;
 mod ci;
+mod existing_tests;
+mod hazards;
 mod msrv;
+mod parity;
 mod sim;
+mod tables;
 mod tidy;
 mod workspace;
 
@@ -32,9 +36,19 @@ const TASKS: &[Task] = &[
         run: ci::run,
     },
     Task {
+        name: "hazards",
+        about: "each known hazard has a test; `hazards --prove` breaks the library and sees it go red",
+        run: hazards::run,
+    },
+    Task {
         name: "msrv",
         about: "builds every library crate with the oldest compiler it promises",
         run: msrv::run,
+    },
+    Task {
+        name: "parity",
+        about: "what the Dart family tests is tested here, or a reason says why not",
+        run: parity::run,
     },
     Task {
         name: "sim",
@@ -70,6 +84,6 @@ fn main() -> ExitCode {
 fn usage() -> String {
     let rows = TASKS
         .iter()
-        .map(|task| format!("  {:<6} {}\n", task.name, task.about));
+        .map(|task| format!("  {:<8} {}\n", task.name, task.about));
     format!("usage: cargo xtask TASK\n\n{}", rows.collect::<String>())
 }

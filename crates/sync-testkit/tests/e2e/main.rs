@@ -13,6 +13,7 @@ mod columns;
 mod conflicts;
 mod edits;
 mod failures;
+mod hazards;
 mod interruptions;
 mod lost_answers;
 mod pulling;
