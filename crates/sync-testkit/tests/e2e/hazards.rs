@@ -76,6 +76,29 @@ async fn hazard_e08_a_merge_does_not_cover_what_came_after_the_conflict() {
 }
 
 #[tokio::test]
+async fn hazard_e14_an_operation_that_cannot_be_read_is_built_anew_from_its_row() {
+    for spoilt in ["payload = 'no JSON'", "changed = '5'", "fate = 'what?'"] {
+        let server = server_with_note().await;
+        let here = device(&server).await;
+        here.sync_fully().await;
+        here.edit("n1", json!({"mood": 5})).await;
+        here.create("n2", json!({"title": "new"})).await;
+        server.update(NOTES, "n1", json!({"body": "theirs"}));
+        let sql = format!("UPDATE sync_outbox SET {spoilt}");
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        sql.execute(here.store.pool()).await.unwrap();
+        here.create("n3", json!({"title": "another"})).await;
+        let noted = &here.ops().await[0].last_error;
+        assert!(noted.as_ref().unwrap().contains("could not be read"));
+        here.sync().await;
+        let wanted = json!({"mood": 5, "body": "theirs"});
+        assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
+        converge(&server, &[&here]).await;
+        assert_eq!(server.all(NOTES).len(), 3);
+    }
+}
+
+#[tokio::test]
 async fn hazard_e17_any_number_of_stuck_operations_is_listed_and_retried() {
     let server = MockServer::start().await.unwrap();
     let setup = Setup::new(&server).config(|config| config.with_max_outbox_try_count(1));

@@ -3,6 +3,7 @@
 pub(crate) mod bookkeeping;
 pub(crate) mod outbox;
 pub(crate) mod rows;
+mod salvage;
 pub(crate) mod shadow;
 mod shape;
 mod store_tx;

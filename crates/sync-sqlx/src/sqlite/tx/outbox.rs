@@ -10,8 +10,10 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use sync_core::store::{OpQuery, StoreError, StoreErrorKind};
 use sync_core::{Change, EntityId, Kind, Op, OpId};
 
+use super::salvage::rebuild;
 use crate::codec::{stamp_from_text, stamp_text};
 use crate::error::{Context, corrupt};
+use crate::sqlite::table::Tables;
 
 const INSERT: &str = "INSERT INTO sync_outbox (op_id, kind, entity_id, op, payload, changed, \
      written_at, verdict, precondition, round, fate, ever_sent, status, try_count, trouble_count, \
@@ -158,13 +160,17 @@ fn read(row: &Row<'_>) -> Result<Op, StoreError> {
 }
 
 /// The operations that match.
-pub(crate) fn query(db: &Connection, query: &OpQuery) -> Result<Vec<Op>, StoreError> {
+pub(crate) fn query(
+    db: &Connection,
+    tables: &Tables,
+    query: &OpQuery,
+) -> Result<Vec<Op>, StoreError> {
     if let Some((kind, ids)) = &query.entities
         && let [id] = ids.as_slice()
         && *query == OpQuery::of(kind, ids)
     {
         // What each local write asks: nothing is put together for it.
-        return fetch(db, OF_ENTITY, [kind.as_str(), id.as_str()]);
+        return fetch(db, tables, OF_ENTITY, [kind.as_str(), id.as_str()]);
     }
     let conditions = Conditions::of(query)?;
     let mut sql = format!("{}{} ORDER BY o.seq", select!(""), conditions.clause());
@@ -173,15 +179,21 @@ pub(crate) fn query(db: &Connection, query: &OpQuery) -> Result<Vec<Op>, StoreEr
         parameters.push(Sql::from(limit));
         sql.push_str(" LIMIT ?");
     }
-    fetch(db, &sql, params_from_iter(parameters))
+    fetch(db, tables, &sql, params_from_iter(parameters))
 }
 
-fn fetch(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Op>, StoreError> {
+fn fetch(
+    db: &Connection,
+    tables: &Tables,
+    sql: &str,
+    parameters: impl Params,
+) -> Result<Vec<Op>, StoreError> {
     let mut statement = db.prepare_cached(sql).context("read operations")?;
     let mut rows = statement.query(parameters).context("read operations")?;
     let mut ops = Vec::new();
     while let Some(row) = rows.next().context("read operations")? {
-        ops.push(read(row)?);
+        let op = read(row).or_else(|error| rebuild(db, tables, row).map_err(|_| error));
+        ops.push(op?);
     }
     Ok(ops)
 }

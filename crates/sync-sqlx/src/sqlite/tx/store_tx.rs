@@ -169,7 +169,8 @@ impl StoreTx for SqliteTx<'_> {
     }
 
     async fn ops(&mut self, query: &OpQuery) -> Result<Vec<Op>, StoreError> {
-        self.step(|db, _| outbox::query(db, query)).await
+        self.step(|db, work| outbox::query(db, &work.tables, query))
+            .await
     }
 
     async fn count_ops(&mut self, query: &OpQuery) -> Result<u64, StoreError> {
