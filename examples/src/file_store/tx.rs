@@ -269,10 +269,15 @@ impl StoreTx for FileTx {
         Ok(pending.cloned().collect())
     }
 
-    async fn idle_shadows(&mut self, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError> {
+    async fn idle_shadows(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Shadow>, StoreError> {
         let state = &self.state;
         let shadows = state.shadows.get(kind).into_iter().flatten();
-        let idle = shadows.filter(|(id, _)| !state.outbox.has_op(kind, id));
+        let idle = shadows.filter(|(id, _)| Some(*id) > after && !state.outbox.has_op(kind, id));
         Ok(idle
             .take(at_most(limit))
             .map(|(_, shadow)| shadow.clone())

@@ -268,22 +268,28 @@ impl PullPhase<'_> {
         table: &Table,
         cursor: &CursorState,
     ) -> Result<(), SyncError> {
-        let mut tx = self.context.begin(TxMode::Read).await?;
-        let idle = tx.idle_shadows(kind, AT_A_TIME).await?;
-        drop(tx);
-        for shadow in idle {
-            let Some(state) = self.ask(kind, &shadow.entity_id).await? else {
-                continue;
+        let mut after = None;
+        loop {
+            let mut tx = self.context.begin(TxMode::Read).await?;
+            let idle = tx.idle_shadows(kind, after.as_ref(), AT_A_TIME).await?;
+            drop(tx);
+            let Some(last) = idle.last() else {
+                return Ok(());
             };
-            let mut tx = self.context.begin(TxMode::Write).await?;
-            let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
-            entity.fetched_idle(&state, &self.context.rules(table));
-            self.context
-                .save(&mut *tx, &mut entity, cursor.generation)
-                .await?;
-            tx.commit().await?;
+            after = Some(last.entity_id.clone());
+            for shadow in idle {
+                let Some(state) = self.ask(kind, &shadow.entity_id).await? else {
+                    continue;
+                };
+                let mut tx = self.context.begin(TxMode::Write).await?;
+                let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
+                entity.fetched_idle(&state, &self.context.rules(table));
+                self.context
+                    .save(&mut *tx, &mut entity, cursor.generation)
+                    .await?;
+                tx.commit().await?;
+            }
         }
-        Ok(())
     }
 }
 

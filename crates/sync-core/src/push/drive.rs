@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Key, PushPhase};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
-use crate::id::Kind;
+use crate::id::{EntityId, Kind};
 use crate::op::Shadow;
 use crate::outbox::{Entity, FetchWhy, Flow, Found, Next};
 use crate::store::{StoreError, StoreTx, TxMode};
@@ -211,31 +211,40 @@ impl PushPhase<'_> {
     /// Acknowledged without a record, and a pull brought something since: the fetch decides.
     pub(super) async fn fetch_unconfirmed(&mut self) -> Result<(), SyncError> {
         for kind in self.kinds.clone() {
-            let mut tx = self.context.begin(TxMode::Read).await?;
-            let idle = tx
-                .idle_shadows(&kind, self.context.config.page_size)
-                .await?;
-            // What the table refused is known: it waits in quarantine, not for an answer.
-            let keys: Vec<String> = idle
-                .iter()
-                .map(|shadow| shadow.entity_id.to_string())
-                .collect();
-            let refused = tx.quarantined_of(&kind, &keys).await?;
-            drop(tx);
-            let waits = |shadow: &Shadow| {
-                shadow.parked.is_some()
-                    && refused
-                        .iter()
-                        .all(|entry| entry.key != shadow.entity_id.as_str())
-            };
-            for shadow in idle.into_iter().filter(waits) {
-                self.confirm(&(kind.clone(), shadow.entity_id)).await?;
-                if self.end.is_some() {
-                    return Ok(());
+            let mut after = None;
+            loop {
+                let (waiting, last) = self.unconfirmed(&kind, after.as_ref()).await?;
+                for id in waiting {
+                    self.confirm(&(kind.clone(), id)).await?;
+                    if self.end.is_some() {
+                        return Ok(());
+                    }
                 }
+                let Some(last) = last else { break };
+                after = Some(last);
             }
         }
         Ok(())
+    }
+
+    /// A page of entities that wait for a fetch, and where the page ends.
+    async fn unconfirmed(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+    ) -> Result<(Vec<EntityId>, Option<EntityId>), SyncError> {
+        let mut tx = self.context.begin(TxMode::Read).await?;
+        let page_size = self.context.config.page_size;
+        let idle = tx.idle_shadows(kind, after, page_size).await?;
+        let last = idle.last().map(|shadow| shadow.entity_id.clone());
+        // What the table refused is known: it waits in quarantine, not for an answer.
+        let keys = idle.iter().map(|shadow| shadow.entity_id.to_string());
+        let keys: Vec<String> = keys.collect();
+        let refused = tx.quarantined_of(kind, &keys).await?;
+        let is_refused = |id: &EntityId| refused.iter().any(|entry| entry.key == id.as_str());
+        let waits = |shadow: &Shadow| shadow.parked.is_some() && !is_refused(&shadow.entity_id);
+        let waiting = idle.into_iter().filter(waits);
+        Ok((waiting.map(|shadow| shadow.entity_id).collect(), last))
     }
 
     /// Fetches the record of an entity that was acknowledged without one.

@@ -212,9 +212,14 @@ pub trait StoreTx: Send {
     async fn pending(&mut self, kind: &Kind, ids: &[EntityId])
     -> Result<Vec<EntityId>, StoreError>;
 
-    /// Entities of this kind that have a shadow but no operation, in order of id, at most `limit`:
-    /// acknowledged without a record, to be fetched.
-    async fn idle_shadows(&mut self, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError>;
+    /// Shadows of entities of this kind that have no operation (acknowledged without a record, to be
+    /// fetched), in order of id, after `after`, at most `limit`.
+    async fn idle_shadows(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Shadow>, StoreError>;
 
     // -- bookkeeping ----------------------------------------------------------------------------
 

@@ -278,7 +278,7 @@ async fn shadows_come_back_as_they_were_written() {
 
     tx.append_ops(&[op("1", "b"), op("2", "z")]).await.unwrap();
     let idle: Vec<_> = tx
-        .idle_shadows(&todos(), 2)
+        .idle_shadows(&todos(), None, 2)
         .await
         .unwrap()
         .into_iter()

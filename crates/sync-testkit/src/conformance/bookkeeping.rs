@@ -313,6 +313,6 @@ pub async fn an_unregistered_kind_has_bookkeeping_too(store: Arc<dyn Store>) {
         [row]
     );
     assert_eq!(tx.conflicts(None).await.unwrap(), [open]);
-    let idle = tx.idle_shadows(&unregistered(), 10).await.unwrap();
+    let idle = tx.idle_shadows(&unregistered(), None, 10).await.unwrap();
     assert_eq!(idle, [shadow(&unregistered(), "e1")]);
 }

@@ -141,11 +141,14 @@ pub async fn a_shadow_without_operation_is_idle(store: Arc<dyn Store>) {
     .await;
     put(&store, &[shadow(&plain(), "z")]).await;
     let mut tx = reading(&store).await;
-    let idle = tx.idle_shadows(&wide(), 10).await.unwrap();
+    let idle = tx.idle_shadows(&wide(), None, 10).await.unwrap();
     assert_eq!(entities(&idle), ids(["a", "b", "c"]));
-    let idle = tx.idle_shadows(&wide(), 2).await.unwrap();
+    let idle = tx.idle_shadows(&wide(), None, 2).await.unwrap();
     assert_eq!(entities(&idle), ids(["a", "b"]));
-    assert_eq!(tx.idle_shadows(&wide(), 0).await.unwrap(), []);
+    let after_a = Some(&id("a"));
+    let idle = tx.idle_shadows(&wide(), after_a, 2).await.unwrap();
+    assert_eq!(entities(&idle), ids(["b", "c"]));
+    assert_eq!(tx.idle_shadows(&wide(), None, 0).await.unwrap(), []);
 }
 
 pub async fn many_shadows_go_in_one_call(store: Arc<dyn Store>) {
@@ -157,7 +160,10 @@ pub async fn many_shadows_go_in_one_call(store: Arc<dyn Store>) {
     put(&store, &shadows).await;
     let mut tx = writing(&store).await;
     assert_same(&tx.shadows(&wide(), &names).await.unwrap(), &shadows);
-    assert_same(&tx.idle_shadows(&wide(), 5_000).await.unwrap(), &shadows);
+    assert_same(
+        &tx.idle_shadows(&wide(), None, 5_000).await.unwrap(),
+        &shadows,
+    );
     tx.delete_shadows(&wide(), &names).await.unwrap();
     assert_eq!(tx.pending(&wide(), &names).await.unwrap(), []);
 }

@@ -194,18 +194,22 @@ impl StoreTx for MemoryTx {
         })
     }
 
-    async fn idle_shadows(&mut self, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError> {
+    async fn idle_shadows(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Shadow>, StoreError> {
         self.read(|state| {
             let queued = state.outbox.entities_of(kind);
-            let shadows = state
-                .shadows
-                .get(kind)
-                .into_iter()
-                .flat_map(|of_kind| of_kind.values());
-            let idle = shadows.filter(|shadow| !queued.contains(&shadow.entity_id));
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let shadows = state.shadows.get(kind).into_iter();
+            let shadows =
+                shadows.flat_map(|of_kind| of_kind.range::<EntityId, _>((from, Bound::Unbounded)));
+            let idle = shadows.filter(|(id, _)| !queued.contains(id));
             Ok(idle
                 .take(limit as usize)
-                .map(|shadow| Shadow::clone(shadow))
+                .map(|(_, shadow)| Shadow::clone(shadow))
                 .collect())
         })
     }

@@ -17,7 +17,7 @@ const IDLE: &str = "SELECT entity_id, base_state, base_record, base_stamp, base_
      parked_state, parked_record, parked_stamp, parked_tag \
      FROM sync_shadow s WHERE s.kind = ?1 AND NOT EXISTS \
      (SELECT 1 FROM sync_outbox o WHERE o.kind = s.kind AND o.entity_id = s.entity_id) \
-     ORDER BY s.entity_id LIMIT ?2";
+     AND (?3 IS NULL OR s.entity_id > ?3) ORDER BY s.entity_id LIMIT ?2";
 
 /// The shadows of these entities.
 pub(crate) fn get(
@@ -39,10 +39,15 @@ pub(crate) fn get(
 }
 
 /// Shadows of entities that have no operation.
-pub(crate) fn idle(db: &Connection, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError> {
+pub(crate) fn idle(
+    db: &Connection,
+    kind: &Kind,
+    after: Option<&EntityId>,
+    limit: u32,
+) -> Result<Vec<Shadow>, StoreError> {
     let mut statement = db.prepare_cached(IDLE).context("read shadows")?;
     let mut rows = statement
-        .query(params![kind.as_str(), limit])
+        .query(params![kind.as_str(), limit, after.map(EntityId::as_str)])
         .context("read shadows")?;
     let mut shadows = Vec::new();
     while let Some(row) = rows.next().context("read shadows")? {

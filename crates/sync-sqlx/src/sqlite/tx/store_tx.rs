@@ -211,8 +211,14 @@ impl StoreTx for SqliteTx<'_> {
         self.step(|db, _| shadow::pending(db, kind, ids)).await
     }
 
-    async fn idle_shadows(&mut self, kind: &Kind, limit: u32) -> Result<Vec<Shadow>, StoreError> {
-        self.step(|db, _| shadow::idle(db, kind, limit)).await
+    async fn idle_shadows(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Shadow>, StoreError> {
+        self.step(|db, _| shadow::idle(db, kind, after, limit))
+            .await
     }
 
     async fn cursor(&mut self, kind: &Kind) -> Result<Option<CursorState>, StoreError> {
