@@ -4,7 +4,9 @@
 
 mod bench;
 mod ci;
+mod crash;
 mod msrv;
+mod release;
 mod sim;
 mod tidy;
 mod workspace;
@@ -30,6 +32,11 @@ const TASKS: &[Task] = &[
         name: "ci",
         about: "everything a change must pass; `ci STEP…` runs some, `ci --skip STEP` all but one",
         run: ci::run,
+    },
+    Task {
+        name: "crash",
+        about: "kills a process that writes and syncs, and looks for lost data; `crash --planted` as for sim",
+        run: crash::run,
     },
     Task {
         name: "msrv",
