@@ -65,7 +65,7 @@ fn sentence(what: &str, error: &dyn std::error::Error, kind: StoreErrorKind) -> 
         StoreErrorKind::Busy => "; try again when the other program is done",
         StoreErrorKind::Full => "; free some space",
         StoreErrorKind::ReadOnly => {
-            "; let this program write the file and its folder, or begin a writing transaction"
+            "; let this program write the file, those beside it (-wal, -shm) and the folder, or begin a writing transaction"
         }
         StoreErrorKind::Io => {
             "; check that the disk works and has space, and that files may grow so large"
