@@ -85,3 +85,41 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_read_as_it_was_told() {
+        let begins = |act| Line::Begins {
+            number: 7,
+            act,
+            kind: "notes".to_owned(),
+            id: "notes-1".to_owned(),
+        };
+        let mut lines = vec![
+            begins(Act::Write),
+            begins(Act::Delete),
+            begins(Act::Discard),
+            Line::Done(7),
+            Line::Skipped(8),
+            Line::Decided {
+                kind: "labels".to_owned(),
+                id: "labels-2".to_owned(),
+            },
+            Line::Phase(Phase::Between),
+        ];
+        lines.extend(Phase::AIMED_AT.map(Line::Phase));
+        for line in lines {
+            assert_eq!(Line::read(&line.to_string()), Some(line));
+        }
+    }
+
+    #[test]
+    fn a_line_that_nobody_tells_is_not_read() {
+        for text in ["", "phase", "phase nowhere", "writes x notes n", "done"] {
+            assert_eq!(Line::read(text), None, "{text:?}");
+        }
+    }
+}

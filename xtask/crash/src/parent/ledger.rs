@@ -257,3 +257,60 @@ pub(crate) fn contains(list: &Value, element: &str) -> bool {
     let mut elements = list.as_array().into_iter().flatten();
     elements.any(|other| other == element)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::parent::file::{Queued, Row};
+    use crate::tables::{FLAGS, record};
+
+    fn begun() -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.hear(&Line::Begins {
+            number: 7,
+            act: Act::Write,
+            kind: FLAGS.to_owned(),
+            id: "a".to_owned(),
+        });
+        ledger
+    }
+
+    fn file(in_row: bool, in_queue: bool) -> File {
+        let key = || (FLAGS.to_owned(), "a".to_owned());
+        let mut file = File::default();
+        if in_row {
+            let fields = Map::from_iter([("text".to_owned(), json!("w7"))]);
+            let is_deleted = false;
+            file.rows.insert(key(), Row { fields, is_deleted });
+        }
+        if in_queue {
+            let payload = Some(record("a", "w7", &[]));
+            let is_stuck = false;
+            file.ops.insert(key(), vec![Queued { payload, is_stuck }]);
+        }
+        file
+    }
+
+    #[test]
+    fn a_write_that_was_killed_is_there_whole_or_not_at_all() {
+        for (in_row, in_queue) in [(true, false), (false, true)] {
+            let violation = begun().killed(&file(in_row, in_queue));
+            assert_eq!(violation.map(|violation| violation.law), Some("I1"));
+        }
+        for whole in [true, false] {
+            assert!(begun().killed(&file(whole, whole)).is_none());
+        }
+    }
+
+    #[test]
+    fn an_acknowledged_write_that_is_nowhere_is_lost() {
+        let key = (FLAGS.to_owned(), "a".to_owned());
+        let mut ledger = begun();
+        ledger.hear(&Line::Done(7));
+        let fate = |file: &File| ledger.fate(&key, 7, file, None, &BTreeSet::new());
+        assert_eq!(fate(&file(true, true)), Some(Fate::Pending));
+        assert_eq!(fate(&file(true, false)), None);
+    }
+}

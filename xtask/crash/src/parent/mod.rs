@@ -255,7 +255,13 @@ impl Campaign {
     fn rest(&mut self) -> Result<(Account, Vec<Violation>)> {
         others::refuse(&self.server);
         let life = Life::begin(&self.orders(None, true), self.defect)?;
-        let ended = life.rest()?;
+        let ended = match life.rest() {
+            Ok(ended) => ended,
+            Err(error) => {
+                let violation = Violation::new("I10", format!("no rest: {error}"));
+                return Ok((Account::new(), vec![violation]));
+            }
+        };
         let (account, mut found) = self.look(&ended)?;
         let file = File::read(&self.path())?;
         let records = check::server_records(&self.server);
