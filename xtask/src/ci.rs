@@ -3,7 +3,7 @@
 mod advisories;
 mod runner;
 
-use crate::{Result, parity, sim, tidy, workspace};
+use crate::{Result, crash, parity, sim, tidy, workspace};
 use runner::Runner;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,14 @@ const STEPS: &[Step] = &[
         run: |_| parity::run(&[]),
     },
     Step {
+        name: "crash",
+        run: |_| crash::run(&["--kills".to_owned(), "60".to_owned()]),
+    },
+    Step {
+        name: "crash-planted",
+        run: |_| crash::run(&["--planted".to_owned()]),
+    },
+    Step {
         name: "features",
         run: each_feature_alone,
     },
@@ -93,7 +101,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     println!("\nall steps passed:");
     for (name, duration) in durations {
-        println!("  {name:<9} {:>7.1} s", duration.as_secs_f32());
+        println!("  {name:<13} {:>7.1} s", duration.as_secs_f32());
     }
     Ok(())
 }

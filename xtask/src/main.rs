@@ -4,10 +4,12 @@
 
 mod bench;
 mod ci;
+mod crash;
 mod existing_tests;
 mod hazards;
 mod msrv;
 mod parity;
+mod release;
 mod sim;
 mod tables;
 mod tidy;
@@ -39,6 +41,11 @@ const TASKS: &[Task] = &[
         name: "hazards",
         about: "each known hazard has a test; `hazards --prove` breaks the library and sees it go red",
         run: hazards::run,
+    },
+    Task {
+        name: "crash",
+        about: "kills a process that writes and syncs, and looks for lost data; `crash --planted` as for sim",
+        run: crash::run,
     },
     Task {
         name: "msrv",

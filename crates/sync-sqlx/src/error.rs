@@ -1,11 +1,33 @@
 //! Errors of the drivers, told in the words of the seam.
 
+use std::path::Path;
+
 use sync_core::store::{StoreError, StoreErrorKind};
+
+/// Names the file in a failure that has to do with the file, unless it is named already.
+pub(crate) fn in_file(path: &Path, error: StoreError) -> StoreError {
+    let concerns_the_file = matches!(
+        error.kind(),
+        StoreErrorKind::Open
+            | StoreErrorKind::Busy
+            | StoreErrorKind::Full
+            | StoreErrorKind::ReadOnly
+            | StoreErrorKind::Io
+            | StoreErrorKind::Corrupt
+    );
+    let path = path.display().to_string();
+    if concerns_the_file && !error.to_string().contains(&path) {
+        error.concerning(path)
+    } else {
+        error
+    }
+}
 
 /// SQLite's primary result codes that mean something to a caller.
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const READONLY: i32 = 8;
+const IOERR: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
@@ -43,7 +65,10 @@ fn sentence(what: &str, error: &dyn std::error::Error, kind: StoreErrorKind) -> 
         StoreErrorKind::Busy => "; try again when the other program is done",
         StoreErrorKind::Full => "; free some space",
         StoreErrorKind::ReadOnly => {
-            "; begin a writing transaction, on a file that this program may write"
+            "; let this program write the file, those beside it (-wal, -shm) and the folder, or begin a writing transaction"
+        }
+        StoreErrorKind::Io => {
+            "; check that the disk works and has space, and that files may grow so large"
         }
         StoreErrorKind::Corrupt => "; restore the file from a backup",
         StoreErrorKind::Open => "; check that the folder exists and may be written",
@@ -57,6 +82,7 @@ fn kind_of(code: Option<i32>) -> StoreErrorKind {
         Some(BUSY | LOCKED) => StoreErrorKind::Busy,
         Some(FULL) => StoreErrorKind::Full,
         Some(READONLY) => StoreErrorKind::ReadOnly,
+        Some(IOERR) => StoreErrorKind::Io,
         Some(CORRUPT | NOTADB) => StoreErrorKind::Corrupt,
         Some(CONSTRAINT | MISMATCH) => StoreErrorKind::Constraint,
         Some(CANTOPEN) => StoreErrorKind::Open,

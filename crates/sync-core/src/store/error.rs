@@ -23,6 +23,8 @@ pub enum StoreErrorKind {
     ReadOnly,
     /// Something in the library's own tables, or the file itself, is not what it should be.
     Corrupt,
+    /// The disk, or a limit that the system sets, kept the file from being read or written.
+    Io,
     /// Anything else.
     Other,
 }
@@ -50,6 +52,20 @@ impl StoreError {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same failure, whose message begins with what it happened to.
+    ///
+    /// ```
+    /// # use sync_core::{StoreError, StoreErrorKind};
+    /// let error = StoreError::new(StoreErrorKind::Full, "cannot write a row: the disk is full");
+    /// let error = error.concerning("app.db");
+    /// assert_eq!(error.to_string(), "app.db: cannot write a row: the disk is full");
+    /// ```
+    #[must_use]
+    pub fn concerning(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
         self
     }
 

@@ -3,6 +3,8 @@
 use rusqlite::{Connection, OptionalExtension};
 use sync_core::store::{StoreError, StoreErrorKind};
 
+use crate::error::Context;
+
 /// Every step that this version knows, in order; a step that was published never changes.
 const STEPS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
 
@@ -52,9 +54,22 @@ fn run_step(db: &Connection, version: usize, sql: &str) -> rusqlite::Result<()> 
 }
 
 fn failed(error: rusqlite::Error) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Open,
-        format!("cannot make the library's own tables: {error}; no other table may be called `sync_outbox` and the like"),
-    )
-    .with_source(error)
+    let what = "make the library's own tables";
+    match Err::<(), _>(error).context(what).err() {
+        // What is wrong with the file is told as such; anything else is about the tables.
+        Some(error)
+            if !matches!(
+                error.kind(),
+                StoreErrorKind::Other | StoreErrorKind::Constraint
+            ) =>
+        {
+            error
+        }
+        Some(error) => StoreError::new(
+            StoreErrorKind::Open,
+            format!("{error}; no other table may be called `sync_outbox` and the like"),
+        )
+        .with_source(error),
+        None => StoreError::new(StoreErrorKind::Open, format!("cannot {what}")),
+    }
 }

@@ -27,11 +27,11 @@ use tokio::sync::Mutex;
 pub use options::{SqliteStoreBuilder, Synchronous};
 pub use tx::SqliteTx;
 
-use crate::error::Context;
+use crate::error::{Context, in_file};
 use handle::{Borrowed, Owned};
 use options::Source;
 use readers::Readers;
-use table::Tables;
+use table::{Table, Tables};
 use tx::{Link, Work};
 use writer::{Patience, Turn, Writer};
 
@@ -49,7 +49,7 @@ pub struct SqliteStore {
 }
 
 struct Inner {
-    path: PathBuf,
+    path: Arc<Path>,
     writer: Arc<Mutex<Writer>>,
     readers: Arc<Readers>,
     pool: SqlitePool,
@@ -129,10 +129,11 @@ impl SqliteStore {
     }
 
     async fn assemble(parts: Parts) -> Result<Self, StoreError> {
-        let writer = Writer::new(parts.writer, &parts.patience).await?;
+        let writer = Writer::new(parts.writer, &parts.patience).await;
+        let writer = writer.map_err(|error| in_file(&parts.path, error))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                path: parts.path,
+                path: parts.path.into(),
                 writer: Arc::new(Mutex::new(writer)),
                 readers: Arc::new(Readers::new(parts.reading, parts.readers)),
                 pool: parts.pool,
@@ -166,6 +167,12 @@ impl SqliteStore {
     /// # Errors
     /// [`Busy`](sync_core::StoreErrorKind::Busy) if another program kept the database locked too long.
     pub async fn begin(&self) -> Result<SqliteTx<'static>, StoreError> {
+        self.begin_shared()
+            .await
+            .map_err(|error| self.in_file(error))
+    }
+
+    async fn begin_shared(&self) -> Result<SqliteTx<'static>, StoreError> {
         // First the connection, then the turn: whoever holds a connection never waits in vain for
         // somebody who waits for one.
         let connection = self
@@ -274,23 +281,35 @@ impl SqliteStore {
     }
 
     fn transaction<'t>(&self, link: Link<'t>) -> SqliteTx<'t> {
-        let work = Work::new(self.tables(), self.inner.hub.clone());
+        let path = Arc::clone(&self.inner.path);
+        let work = Work::new(self.tables(), self.inner.hub.clone(), path);
         SqliteTx::new(link, work, self.inner.patience.clone())
+    }
+
+    fn in_file(&self, error: StoreError) -> StoreError {
+        in_file(&self.inner.path, error)
     }
 
     async fn turn(&self, mode: TxMode) -> Result<Turn, StoreError> {
         let writer = Arc::clone(&self.inner.writer).lock_owned().await;
-        Turn::begin(writer, mode, &self.inner.patience).await
+        let turn = Turn::begin(writer, mode, &self.inner.patience).await;
+        turn.map_err(|error| self.in_file(error))
     }
+}
+
+/// Makes the library's tables and checks the user's, in this transaction.
+fn prepare(turn: &Turn, tables: &[TableSchema]) -> Result<Vec<Table>, StoreError> {
+    migrate::migrate(turn.db()?)?;
+    check::check(turn.db()?, tables)
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn prepare(&self, tables: &[TableSchema]) -> Result<(), StoreError> {
         let turn = self.turn(TxMode::Write).await?;
-        migrate::migrate(turn.db()?)?;
-        let prepared = check::check(turn.db()?, tables)?;
-        turn.commit(0, &self.inner.patience).await?;
+        let prepared = prepare(&turn, tables).map_err(|error| self.in_file(error))?;
+        let done = turn.commit(0, &self.inner.patience).await;
+        done.map_err(|error| self.in_file(error))?;
 
         let mut known = self
             .inner
@@ -308,7 +327,8 @@ impl Store for SqliteStore {
         let link = match mode {
             TxMode::Read => {
                 let readers = Arc::clone(&self.inner.readers);
-                Link::View(readers.begin(&self.inner.patience).await?)
+                let view = readers.begin(&self.inner.patience).await;
+                Link::View(view.map_err(|error| self.in_file(error))?)
             }
             _ => Link::Turn(self.turn(mode).await?),
         };

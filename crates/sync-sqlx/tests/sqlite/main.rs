@@ -9,8 +9,15 @@ mod bookkeeping;
 mod changes;
 mod common;
 mod concurrency;
+mod damage;
+#[cfg(unix)]
+mod disk;
 mod opening;
+#[cfg(unix)]
+mod other_program;
 mod outbox;
+#[cfg(unix)]
+mod process;
 mod refusals;
 mod rows;
 mod schema;

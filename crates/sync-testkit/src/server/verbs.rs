@@ -50,6 +50,22 @@ impl MockServer {
             .change(|state| state.edit(&settings, kind, id, fields))
     }
 
+    /// [`MockServer::update`] of a live record by what it says now: no push comes in between.
+    /// `None`, and nothing done, if there is no live record.
+    pub fn update_with(
+        &self,
+        kind: &str,
+        id: &str,
+        fields: impl FnOnce(&Value) -> Value,
+    ) -> Option<Value> {
+        let settings = self.shared.settings();
+        self.shared.change(|state| {
+            let row = state.row(kind, id).filter(|row| !row.deleted)?;
+            let fields = fields(&row.value()).as_object().cloned();
+            Some(state.edit(&settings, kind, id, fields.unwrap_or_default()))
+        })
+    }
+
     /// Somebody else's deletion, of the kind that the server does. Was there a live record?
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn delete(&self, kind: &str, id: &str) -> bool {

@@ -1,10 +1,14 @@
 //! Stamps of every style: kept verbatim, compared as instants, and no cause of a conflict.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sync_core::Timestamp;
-use sync_testkit::{MockServer, MockServerBuilder, StampStyle};
+use sync_testkit::{Fault, MockServer, MockServerBuilder, Route, StampStyle};
 
 use crate::setup::{NOTES, assert_fields, converge, device, seed_note, server_with_note};
+
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 async fn stamps_cause_no_conflict(builder: MockServerBuilder, what: &str) {
     let server = builder.start().await.unwrap();
@@ -93,4 +97,63 @@ async fn hazard_e59_a_device_clock_that_is_wrong_decides_nothing() {
             &json!({"mood": 5, "body": "theirs"}),
         );
     }
+}
+
+#[tokio::test]
+async fn e2e_a_clock_set_back_a_year_while_running_loses_nothing_and_holds_nothing_up() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    // An edit that is refused waits for its back-off, by a clock that is then set back.
+    server.fault(Fault::status(422)).on(Route::Put);
+    here.edit("n1", json!({"mood": 5})).await;
+    here.sync().await;
+    let waits = here.ops().await.remove(0);
+    assert_eq!(waits.try_count, 1);
+    assert!(waits.next_attempt_at.is_some());
+    let last_year = here.world.env().now().minus(A_YEAR);
+
+    here.world.set_wall(&last_year);
+    here.create("n2", json!({"title": "written last year"}))
+        .await;
+    server.update(NOTES, "n1", json!({"body": "theirs"}));
+    // Nobody waits for a year.
+    here.sync_fully().await;
+    here.edit("n2", json!({"title": "edited last year"})).await;
+    here.sync_fully().await;
+
+    let now = last_year.plus(A_YEAR);
+    here.world.set_wall(&now);
+    here.edit("n2", json!({"mood": 2})).await;
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "theirs"}),
+    );
+    assert_fields(
+        server.get(NOTES, "n2").as_ref(),
+        &json!({"title": "edited last year", "mood": 2}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_a_clock_set_back_a_year_during_a_run_does_not_disturb_it() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    let gate = server.hold(Route::Push);
+    let back = async {
+        gate.arrived().await;
+        here.world.set_wall(&here.world.env().now().minus(A_YEAR));
+        server.update(NOTES, "n1", json!({"body": "theirs"}));
+        gate.release();
+    };
+    let (report, ()) = tokio::join!(here.sync(), back);
+    assert!(report.is_complete(), "{report:?}");
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "theirs"}),
+    );
 }

@@ -11,6 +11,7 @@ pub(crate) mod versions;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -24,7 +25,7 @@ use super::handle::Borrowed;
 use super::readers::View;
 use super::table::{Table, Tables, table_of};
 use super::writer::{Patience, Turn, Writer};
-use crate::error::Context;
+use crate::error::{Context, in_file};
 
 /// One transaction: the library's writes through [`StoreTx`](sync_core::store::StoreTx), and the
 /// app's own statements through [`SqliteTx::connection`], committed together. Dropping it rolls back.
@@ -61,10 +62,11 @@ pub(crate) struct Work {
     /// Did a call fail, or stop half-way, so that only a rollback is left?
     pub(crate) broken: bool,
     hub: ChangeHub,
+    path: Arc<Path>,
 }
 
 impl Work {
-    pub(crate) fn new(tables: Arc<Tables>, hub: ChangeHub) -> Self {
+    pub(crate) fn new(tables: Arc<Tables>, hub: ChangeHub, path: Arc<Path>) -> Self {
         Self {
             tables,
             rows: BTreeSet::new(),
@@ -72,6 +74,7 @@ impl Work {
             written: 0,
             broken: false,
             hub,
+            path,
         }
     }
 
@@ -147,12 +150,13 @@ impl<'t> SqliteTx<'t> {
                 "cannot commit: an earlier call of this transaction failed or was dropped half-way; it is rolled back, begin a new one",
             ));
         }
-        match link {
+        let done = match link {
             Link::View(_) => return Ok(()),
             Link::Joined(_) => return Ok(()),
-            Link::Turn(turn) => turn.commit(work.written, &patience).await?,
-            Link::Shared { tx, _turn } => tx.commit().await.context("commit a transaction")?,
-        }
+            Link::Turn(turn) => turn.commit(work.written, &patience).await,
+            Link::Shared { tx, _turn } => tx.commit().await.context("commit a transaction"),
+        };
+        done.map_err(|error| in_file(&work.path, error))?;
         work.hub.publish(work.rows, work.outbox);
         Ok(())
     }
@@ -179,7 +183,7 @@ impl<'t> SqliteTx<'t> {
             },
         };
         work.broken = result.is_err();
-        result
+        result.map_err(|error| in_file(&work.path, error))
     }
 
     /// Lets a writing transaction know that it has become a large one.
