@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod msrv;
 mod sim;
 mod tidy;
@@ -30,6 +31,11 @@ const TASKS: &[Task] = &[
         name: "ci",
         about: "everything a change must pass; `ci STEP…` runs some, `ci --skip STEP` all but one",
         run: ci::run,
+    },
+    Task {
+        name: "fuzz",
+        about: "random bytes for everything that reads a server's; `--seconds N` each, `--target T` one",
+        run: fuzz::run,
     },
     Task {
         name: "msrv",

@@ -9,8 +9,11 @@ mod bookkeeping;
 mod changes;
 mod common;
 mod concurrency;
+mod hostile_ids;
 mod opening;
 mod outbox;
+#[cfg(unix)]
+mod permissions;
 mod refusals;
 mod rows;
 mod schema;
