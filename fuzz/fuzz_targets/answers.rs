@@ -22,7 +22,10 @@ fuzz_target!(|data: &[u8]| {
         body: input.0,
     };
     let plain = KindRoute::new();
-    let renamed = KindRoute::new().bare_list().id_field("_id").stamp_field("at");
+    let renamed = KindRoute::new()
+        .bare_list()
+        .id_field("_id")
+        .stamp_field("at");
     let route = if call & 16 == 0 { &plain } else { &renamed };
     let e1 = id("e1");
     match call % 4 {
@@ -73,6 +76,7 @@ fn exact(value: &Value) {
     let text = value.to_string();
     let mut json = serde_json::Deserializer::from_str(&text);
     json.disable_recursion_limit();
-    let again: Value = serde::Deserialize::deserialize(&mut json).expect("what was read can be written");
+    let again: Value =
+        serde::Deserialize::deserialize(&mut json).expect("what was read can be written");
     assert_eq!(*value, again);
 }

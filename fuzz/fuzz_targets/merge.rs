@@ -22,17 +22,28 @@ fuzz_target!(|data: &[u8]| {
     });
     let merged = preserving_merge(&local, &server, base, changed.as_ref());
 
-    assert!(weight(&merged.data) <= weight(&local) + weight(&server), "grew");
+    assert!(
+        weight(&merged.data) <= weight(&local) + weight(&server),
+        "grew"
+    );
     for field in FIELDS {
-        let outside = changed.as_ref().is_some_and(|changed| !changed.contains(field));
+        let outside = changed
+            .as_ref()
+            .is_some_and(|changed| !changed.contains(field));
         if outside || is_system_field(field) {
-            assert_eq!(merged.data.get(field), server.get(field), "{field} is the server's");
+            assert_eq!(
+                merged.data.get(field),
+                server.get(field),
+                "{field} is the server's"
+            );
             assert!(!merged.contested_fields.contains(field));
         }
     }
     for (field, value) in &merged.data {
         if !is_system_field(field) {
-            let is_servers = server.get(field).is_some_and(|theirs| same_value(value, theirs));
+            let is_servers = server
+                .get(field)
+                .is_some_and(|theirs| same_value(value, theirs));
             assert_eq!(merged.local_fields.contains(field), !is_servers, "{field}");
         }
     }
@@ -42,7 +53,10 @@ fuzz_target!(|data: &[u8]| {
     }
     if changed.is_none() {
         let again = preserving_merge(&merged.data, &server, Some(&server), None);
-        assert!(same_object(&again.data, &merged.data), "merging onto its own base");
+        assert!(
+            same_object(&again.data, &merged.data),
+            "merging onto its own base"
+        );
         assert!(again.contested_fields.is_empty());
     }
     let same = preserving_merge(&local, &local, base, changed.as_ref());

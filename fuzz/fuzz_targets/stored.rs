@@ -54,7 +54,10 @@ fuzz_target!(|data: &[u8]| {
 fn both_ways<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
     if let Ok(value) = json::read::<T>(text) {
         let written = serde_json::to_string(&value).expect("what was read can be written");
-        assert_eq!(json::read::<T>(&written).expect("what was written can be read"), value);
+        assert_eq!(
+            json::read::<T>(&written).expect("what was written can be read"),
+            value
+        );
     }
 }
 
@@ -79,6 +82,9 @@ fn column(ty: ColumnType, text: &str) {
                 assert_eq!(one, other);
             }
         }
-        _ => assert!(sync_core::json::same_value(&value, &back), "{value} came back as {back}"),
+        _ => assert!(
+            sync_core::json::same_value(&value, &back),
+            "{value} came back as {back}"
+        ),
     }
 }

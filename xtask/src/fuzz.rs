@@ -27,20 +27,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if chosen.is_empty() {
         return Err(format!("no such target; the targets are {}", targets.join(", ")).into());
     }
-    let files = target_folder.join("fuzz");
-    cargo_fuzz(root, target_folder, "build", &chosen_flag(&chosen))?;
+    let place = Place {
+        root,
+        target: target_folder,
+    };
+    place.build(&chosen)?;
     for target in chosen {
-        let (corpus, found) = (files.join("corpus").join(target), files.join("found").join(target));
-        fs::create_dir_all(&corpus)?;
-        fs::create_dir_all(&found)?;
-        let seconds = format!("-max_total_time={}", wanted.seconds);
-        let found = format!("-artifact_prefix={found}/");
-        let seeds = root.join("fuzz/seeds").join(target);
-        let mut arguments = vec![target.as_str(), corpus.as_str(), seeds.as_str(), "--"];
-        arguments.extend([seconds.as_str(), found.as_str(), "-print_final_stats=1", "-verbosity=0"]);
-        arguments.extend(LIMITS);
-        println!("\nfuzzing {target} for {} s", wanted.seconds);
-        cargo_fuzz(root, target_folder, "run", &arguments)?;
+        println!("{target:<12} {}", place.fuzz(target, wanted.seconds)?);
     }
     Ok(())
 }
@@ -57,7 +50,11 @@ fn wanted(arguments: &[String]) -> Result<Wanted> {
         match argument.as_str() {
             "--seconds" => wanted.seconds = value.parse()?,
             "--target" => wanted.target = Some(value.clone()),
-            _ => return Err(format!("unknown argument `{argument}`: --seconds N, --target T").into()),
+            _ => {
+                return Err(
+                    format!("unknown argument `{argument}`: --seconds N, --target T").into(),
+                );
+            }
         }
     }
     Ok(wanted)
@@ -74,38 +71,89 @@ fn targets(root: &Utf8Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// One target is built alone, all together.
-fn chosen_flag<'a>(chosen: &[&'a String]) -> Vec<&'a str> {
-    match chosen {
-        [one] => vec![one.as_str()],
-        _ => Vec::new(),
+/// Where the workspace is, and where its files go.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    root: &'a Utf8Path,
+    target: &'a Utf8Path,
+}
+
+impl Place<'_> {
+    fn build(self, chosen: &[&String]) -> Result<()> {
+        let mut command = self.cargo_fuzz("build");
+        // One target is built alone, several with all the others.
+        if let [one] = chosen {
+            command.arg(one);
+        }
+        if command.status().map_err(not_started)?.success() {
+            return Ok(());
+        }
+        Err("the fuzz targets do not build".into())
+    }
+
+    /// Fuzzes one target, and says in a line what was done.
+    fn fuzz(self, target: &str, seconds: u32) -> Result<String> {
+        let files = self.target.join("fuzz");
+        let (corpus, found) = (
+            files.join("corpus").join(target),
+            files.join("found").join(target),
+        );
+        fs::create_dir_all(&corpus)?;
+        fs::create_dir_all(&found)?;
+        let mut command = self.cargo_fuzz("run");
+        command
+            .args([
+                target,
+                corpus.as_str(),
+                self.root.join("fuzz/seeds").join(target).as_str(),
+                "--",
+            ])
+            .args([
+                format!("-max_total_time={seconds}"),
+                format!("-artifact_prefix={found}/"),
+            ])
+            .args(["-print_final_stats=1", "-print_funcs=0"])
+            .args(LIMITS);
+        let output = command.output().map_err(not_started)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            let units = statistic(&said, "number_of_executed_units");
+            let memory = statistic(&said, "peak_rss_mb");
+            return Ok(format!("{seconds} s, {units} inputs, at most {memory} MB"));
+        }
+        eprintln!("{said}");
+        Err(format!("`{target}` found something: it lies in {found}").into())
+    }
+
+    /// Safe code needs no address sanitizer; without it the build is quick.
+    fn cargo_fuzz(self, what: &str) -> Command {
+        let mut command = Command::new(tool(self.target));
+        command
+            .current_dir(self.root)
+            .env("CARGO_TARGET_DIR", self.target.join("fuzz"))
+            // The flags of coverage are stable, but cargo-fuzz may add one that is not.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args([what, "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
+        command
     }
 }
 
-/// Safe code needs no address sanitizer; without it the build is quick and works on a stable compiler.
-fn cargo_fuzz(root: &Utf8Path, target: &Utf8Path, what: &str, arguments: &[&str]) -> Result<()> {
-    let status = Command::new(tool(target))
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", target.join("fuzz"))
-        // the flags of coverage are stable, but cargo-fuzz may add one that is not
-        .env("RUSTC_BOOTSTRAP", "1")
-        .args([what, "--fuzz-dir", "fuzz", "--sanitizer", "none"])
-        .args(arguments)
-        .status()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                "cargo-fuzz is not installed; `bash .ci/install-tools` installs it".to_owned()
-            }
-            _ => format!("cannot start cargo-fuzz: {error}"),
-        })?;
-    if status.success() {
-        return Ok(());
+fn not_started(error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "cargo-fuzz is not installed; `bash .ci/install-tools` installs it".to_owned()
+        }
+        _ => format!("cannot start cargo-fuzz: {error}"),
     }
-    Err(format!(
-        "`cargo fuzz {what}` failed ({status}); what was found lies in {}",
-        target.join("fuzz/found")
-    )
-    .into())
+}
+
+/// A number that libFuzzer tells at its end.
+fn statistic<'a>(said: &'a str, name: &str) -> &'a str {
+    let lines = said.lines();
+    let mut values = lines.filter_map(|line| line.strip_prefix("stat::")?.strip_prefix(name));
+    values
+        .next()
+        .map_or("?", |value| value.trim_start_matches(':').trim())
 }
 
 fn tool(target: &Utf8Path) -> Utf8PathBuf {
@@ -149,11 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_fuzzer_tells_is_read() {
+        let said = "#5 DONE\nstat::peak_rss_mb:              62\n";
+        assert_eq!(statistic(said, "peak_rss_mb"), "62");
+        assert_eq!(statistic(said, "number_of_executed_units"), "?");
+    }
+
+    #[test]
     fn every_target_has_seeds() {
         let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for target in targets(&root).unwrap() {
             let seeds = root.join("fuzz/seeds").join(&target);
-            assert!(seeds.read_dir_utf8().is_ok_and(|mut files| files.next().is_some()), "{seeds}");
+            assert!(
+                seeds
+                    .read_dir_utf8()
+                    .is_ok_and(|mut files| files.next().is_some()),
+                "{seeds}"
+            );
         }
     }
 }

@@ -62,9 +62,6 @@ mod tests {
     fn what_is_long_is_cut_between_characters() {
         assert_eq!(shortened("short"), "short");
         let long = "ü".repeat(81);
-        assert_eq!(
-            shortened(&long),
-            format!("{}… (162 bytes)", "ü".repeat(80))
-        );
+        assert_eq!(shortened(&long), format!("{}… (162 bytes)", "ü".repeat(80)));
     }
 }

@@ -145,7 +145,9 @@ impl fmt::Debug for Record {
         if contents::are_shown() {
             return f.debug_tuple("Record").field(&self.0).finish();
         }
-        let id = self.id().map_or_else(|_| "?".to_owned(), |id| shortened(id.as_str()));
+        let id = self
+            .id()
+            .map_or_else(|_| "?".to_owned(), |id| shortened(id.as_str()));
         write!(f, "Record({id:?}")?;
         for name in self.0.keys().take(NAMES_SHOWN) {
             write!(f, " {}", shortened(name))?;

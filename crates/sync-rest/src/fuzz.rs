@@ -25,7 +25,9 @@ pub struct Answered<'a> {
 
 impl Answered<'_> {
     fn head(&self) -> Head {
-        Head::read(self.status, &Timestamp::from_unix_millis(0), |_| self.header)
+        Head::read(self.status, &Timestamp::from_unix_millis(0), |_| {
+            self.header
+        })
     }
 
     fn body(&self) -> Result<CheckedBody, TransportError> {
@@ -114,5 +116,12 @@ fn op(id: &EntityId, deletes: bool) -> PushOp {
     };
     let op_id = OpId::new(id.as_str()).unwrap_or_else(|error| unreachable!("{error}"));
     let key = id.as_str().to_owned();
-    PushOp::new(key, op_id, kind(), id.clone(), change, Precondition::IfAbsent)
+    PushOp::new(
+        key,
+        op_id,
+        kind(),
+        id.clone(),
+        change,
+        Precondition::IfAbsent,
+    )
 }

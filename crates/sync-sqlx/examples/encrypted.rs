@@ -9,7 +9,8 @@ use sync_sqlx::SqliteStore;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let key = std::env::var("APP_KEY").unwrap_or_else(|_| "correct horse battery staple".to_owned());
+    let key =
+        std::env::var("APP_KEY").unwrap_or_else(|_| "correct horse battery staple".to_owned());
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("app.db");
 
@@ -22,7 +23,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let bytes = std::fs::read(&path)?;
     let is_readable = bytes.windows(10).any(|part| part == b"dear diary");
-    println!("the file has {} bytes; readable in it: {is_readable}", bytes.len());
+    println!(
+        "the file has {} bytes; readable in it: {is_readable}",
+        bytes.len()
+    );
 
     match SqliteStore::builder(&path).key("guessed").open().await {
         Ok(_) => return Err("a wrong key opened the file".into()),

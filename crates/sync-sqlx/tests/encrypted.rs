@@ -106,11 +106,18 @@ async fn the_log_of_an_open_encrypted_file_is_noise_too() {
 async fn a_wrong_key_is_told_as_such() {
     let encrypted = Device::new(Some(KEY)).await;
     let plain = Device::new(None).await;
-    for (device, key) in [(&encrypted, "guessed"), (&encrypted, "it''s s3cr3t"), (&plain, KEY)] {
+    for (device, key) in [
+        (&encrypted, "guessed"),
+        (&encrypted, "it''s s3cr3t"),
+        (&plain, KEY),
+    ] {
         let error = device.open(Some(key)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Open);
         let text = error.to_string();
-        assert!(text.contains("key is wrong") && text.contains("app.db"), "{text}");
+        assert!(
+            text.contains("key is wrong") && text.contains("app.db"),
+            "{text}"
+        );
     }
     let error = encrypted.open(None).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);

@@ -43,7 +43,9 @@ impl Runner {
     pub(super) fn portable_features(&self) -> String {
         let all = self.library_features();
         let all = all.flat_map(|(package, features)| {
-            features.iter().map(move |feature| format!("{package}/{feature}"))
+            features
+                .iter()
+                .map(move |feature| format!("{package}/{feature}"))
         });
         all.collect::<Vec<_>>().join(",")
     }

@@ -356,9 +356,10 @@ impl fmt::Debug for PushOutcome {
                 .field("retry_after", retry_after)
                 .finish(),
             Self::Unauthorized => f.write_str("Unauthorized"),
-            Self::Protocol { message } => {
-                f.debug_struct("Protocol").field("message", message).finish()
-            }
+            Self::Protocol { message } => f
+                .debug_struct("Protocol")
+                .field("message", message)
+                .finish(),
         }
     }
 }

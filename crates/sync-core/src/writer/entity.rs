@@ -192,7 +192,9 @@ fn without_contents(error: &serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
     let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
         let form = value.split([' ', '`']).next().unwrap_or_default();
-        let expected = value.rsplit_once(", expected ").map_or("another", |(_, it)| it);
+        let expected = value
+            .rsplit_once(", expected ")
+            .map_or("another", |(_, it)| it);
         format!("{what}: {form}, expected {expected}")
     } else if NAMING.iter().any(|start| text.starts_with(start)) {
         text

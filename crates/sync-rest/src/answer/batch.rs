@@ -6,7 +6,9 @@ use serde_json::Value;
 use sync_core::transport::{PushOp, PushOutcome, PushResult, TransportError};
 
 use super::push::{Outcome, protocol};
-use super::{Body, CheckedBody, Head, broken, foreign, protocol_failure, rejection, status_failure};
+use super::{
+    Body, CheckedBody, Head, broken, foreign, protocol_failure, rejection, status_failure,
+};
 use crate::route::Names;
 
 /// Judges the answer to a batch; the results are in the order of the operations.

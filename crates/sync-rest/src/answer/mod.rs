@@ -16,8 +16,8 @@ mod read;
 pub(crate) use batch::batch;
 pub(crate) use body::{Body, BodyBuffer, CheckedBody, too_large};
 pub(crate) use head::Head;
-pub(crate) use push::push;
 pub(crate) use page::pull;
+pub(crate) use push::push;
 pub(crate) use read::{fetch, health};
 
 use serde_json::Value;
@@ -52,7 +52,10 @@ pub(crate) fn holds_without_body(status: u16) -> bool {
 
 /// A success whose body says nothing.
 fn broken(head: &Head, why: &str) -> TransportError {
-    let message = format!("server's answer could not be read: {why} (status {})", head.status);
+    let message = format!(
+        "server's answer could not be read: {why} (status {})",
+        head.status
+    );
     TransportError::new(TransportErrorKind::BrokenBody, message).with_status(head.status)
 }
 

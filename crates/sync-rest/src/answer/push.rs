@@ -5,8 +5,8 @@ use sync_core::transport::{PushChange, PushOp, PushOutcome, TransportError};
 use sync_core::{EntityId, ServerState};
 
 use super::{
-    Body, CheckedBody, Found, Head, broken, conflict, foreign, is_envelope, record_in, server_message,
-    state_of, status_failure,
+    Body, CheckedBody, Found, Head, broken, conflict, foreign, is_envelope, record_in,
+    server_message, state_of, status_failure,
 };
 use crate::route::Names;
 

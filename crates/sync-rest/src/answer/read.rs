@@ -5,8 +5,8 @@ use sync_core::ServerState;
 use sync_core::transport::{FetchRequest, TransportError};
 
 use super::{
-    Body, CheckedBody, Found, Head, broken, foreign, is_envelope, protocol_failure, record_in, rejection,
-    state_of, status_failure,
+    Body, CheckedBody, Found, Head, broken, foreign, is_envelope, protocol_failure, record_in,
+    rejection, state_of, status_failure,
 };
 use crate::route::KindRoute;
 

@@ -72,11 +72,20 @@ async fn headers_without_an_end_are_refused() {
         Raw::endless("HTTP/1.1 200 OK\r\n", line.repeat(50)),
         Raw::endless("HTTP/1.1 200 OK\r\nx-flood: ", "y".repeat(4096)),
         Raw::endless("HTTP/1.1 200 ", "O".repeat(4096)),
-        Raw::endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", "x".repeat(4096)),
-        Raw::endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", line.repeat(50)),
+        Raw::endless(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;",
+            "x".repeat(4096),
+        ),
+        Raw::endless(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+            line.repeat(50),
+        ),
     ] {
         let kind = refused(raw).await;
-        let kinds = [TransportErrorKind::Interrupted, TransportErrorKind::BrokenBody];
+        let kinds = [
+            TransportErrorKind::Interrupted,
+            TransportErrorKind::BrokenBody,
+        ];
         assert!(kinds.contains(&kind), "{kind:?}");
     }
 }
@@ -124,12 +133,18 @@ async fn a_gzip_bomb_is_cut_at_the_limit_of_what_it_unpacks_to() {
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n";
     let members = Raw::endless(head, gzip(std::iter::once(vec![b' '; 100_000])));
     let kind = refused(members).await;
-    assert!(matches!(kind, TransportErrorKind::TooLarge | TransportErrorKind::BrokenBody));
+    assert!(matches!(
+        kind,
+        TransportErrorKind::TooLarge | TransportErrorKind::BrokenBody
+    ));
 }
 
 #[tokio::test]
 async fn a_gzip_bomb_on_the_live_channel_ends_it() {
-    let head = [("content-type", "text/event-stream"), ("content-encoding", "gzip")];
+    let head = [
+        ("content-type", "text/event-stream"),
+        ("content-encoding", "gzip"),
+    ];
     let server = Server::always(Reply::new(200, &head, bomb())).await;
     let wakeups = server.transport().wakeups().await.unwrap();
     assert_eq!(wakeups.count().await, 0);
@@ -138,10 +153,21 @@ async fn a_gzip_bomb_on_the_live_channel_ends_it() {
 #[tokio::test]
 async fn a_live_event_without_an_end_ends_the_channel() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-    for forever in ["data: x\n", "data: x\r", "data: x\r\n", "data:\n", "x", "id: 1\nevent: change\n"] {
+    for forever in [
+        "data: x\n",
+        "data: x\r",
+        "data: x\r\n",
+        "data:\n",
+        "x",
+        "id: 1\nevent: change\n",
+    ] {
         let url = Raw::endless(head, forever.repeat(100)).serve().await;
         let transport = RestTransport::builder(url).build().unwrap();
-        assert_eq!(transport.wakeups().await.unwrap().count().await, 0, "{forever:?}");
+        assert_eq!(
+            transport.wakeups().await.unwrap().count().await,
+            0,
+            "{forever:?}"
+        );
     }
 }
 
@@ -149,7 +175,8 @@ async fn a_live_event_without_an_end_ends_the_channel() {
 async fn comments_without_an_end_keep_the_channel_alive() {
     let change = "event: change\ndata: {\"kind\":\"todos\"}\n\n";
     let comments = ": still here\n".repeat(100_000);
-    let text = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{comments}{change}");
+    let text =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{comments}{change}");
     let server = Server::always(Reply::Bytes(text.into_bytes())).await;
     let wakeups: Vec<_> = server.transport().wakeups().await.unwrap().collect().await;
     assert_eq!(wakeups, [Wakeup::Kind(kind())]);
@@ -170,7 +197,12 @@ async fn ten_million_characters_arrive_as_they_are() {
     let text = "ü\\n".repeat(2_500_000);
     let record = format!(r#"{{"id":"e1","updated_at":"2024-01-01T00:00:00Z","text":"{text}"}}"#);
     let server = Server::always(Reply::json(200, format!(r#"{{"items":[{record}]}}"#))).await;
-    let page = server.transport().pull(PullRequest::new(kind(), 3)).await.unwrap().value;
+    let page = server
+        .transport()
+        .pull(PullRequest::new(kind(), 3))
+        .await
+        .unwrap()
+        .value;
     assert!(page.items[0]["text"] == json!("ü\n".repeat(2_500_000)));
     assert!(page.bytes > 10_000_000);
 }
@@ -216,11 +248,18 @@ async fn an_integer_beyond_64_bits_outside_of_a_row_is_no_page() {
 
 #[tokio::test]
 async fn an_answer_that_would_be_rounded_is_not_taken() {
-    for number in ["1180591620717411303425", "-9223372036854775809", "18446744073709551616"] {
+    for number in [
+        "1180591620717411303425",
+        "-9223372036854775809",
+        "18446744073709551616",
+    ] {
         let body = format!(r#"{{"id":"e1","updated_at":"2024-01-01T00:00:00Z","n":{number}}}"#);
         let server = Server::always(Reply::json(200, body)).await;
         let transport = server.transport();
-        let fetched = transport.fetch(FetchRequest::new(kind(), id("e1"))).await.unwrap_err();
+        let fetched = transport
+            .fetch(FetchRequest::new(kind(), id("e1")))
+            .await
+            .unwrap_err();
         let pushed = transport.push(edit()).await.unwrap_err();
         for error in [fetched, pushed] {
             assert_eq!(error.kind(), TransportErrorKind::BrokenBody);
@@ -250,7 +289,10 @@ async fn an_id_or_a_token_of_a_server_stays_inside_its_place_in_the_address() {
         ("'; DROP TABLE todos", "%27%3B%20DROP%20TABLE%20todos"),
         ("%2e%2e", "%252e%252e"),
         ("..\\..", "..%5C.."),
-        ("x HTTP/1.1\r\nHost: evil.example", "x%20HTTP%2F1.1%0D%0AHost%3A%20evil.example"),
+        (
+            "x HTTP/1.1\r\nHost: evil.example",
+            "x%20HTTP%2F1.1%0D%0AHost%3A%20evil.example",
+        ),
         ("\u{1}\u{7f}ü", "%01%7F%C3%BC"),
         ("//evil.example/", "%2F%2Fevil.example%2F"),
         ("http://evil.example", "http%3A%2F%2Fevil.example"),
@@ -265,16 +307,32 @@ async fn an_id_or_a_token_of_a_server_stays_inside_its_place_in_the_address() {
         request.after_id = Some(id(text));
         let _ = transport.pull(request).await;
         let received = server.received();
-        let lines: Vec<_> = received.iter().rev().take(3).map(|one| one.line.as_str()).collect();
+        let lines: Vec<_> = received
+            .iter()
+            .rev()
+            .take(3)
+            .map(|one| one.line.as_str())
+            .collect();
         // An operation's own id is made here, so a text that no header bears is never sent.
         if !text.contains(|c: char| c.is_control()) {
             assert_eq!(lines[1], format!("DELETE /api/todos/{encoded} HTTP/1.1"));
         }
-        assert!(lines.contains(&format!("GET /api/todos/{encoded} HTTP/1.1").as_str()), "{lines:?}");
-        assert!(lines[0].starts_with("GET /api/todos?updatedSince="), "{}", lines[0]);
+        assert!(
+            lines.contains(&format!("GET /api/todos/{encoded} HTTP/1.1").as_str()),
+            "{lines:?}"
+        );
+        assert!(
+            lines[0].starts_with("GET /api/todos?updatedSince="),
+            "{}",
+            lines[0]
+        );
         assert_eq!(lines[0].matches(' ').count(), 2, "{}", lines[0]);
         assert!(!lines[0].contains(['#', '\\', '\'']), "{}", lines[0]);
-        assert!(received.iter().all(|one| one.header("host") == Some(&server.url[7..])));
+        assert!(
+            received
+                .iter()
+                .all(|one| one.header("host") == Some(&server.url[7..]))
+        );
     }
 }
 
@@ -298,15 +356,22 @@ async fn a_batch_answered_with_nonsense_is_an_outcome_for_each_operation() {
     };
     for body in [
         r#"{"results":[null,1,"x",[],{}]}"#.to_owned(),
-        r#"{"results":[{"opId":"op-e1","statusCode":-1},{"opId":"op-e2","statusCode":1e9}]}"#.to_owned(),
-        format!(r#"{{"results":[{}null]}}"#, r#"{"opId":"op-e1","statusCode":200},"#.repeat(10_000)),
+        r#"{"results":[{"opId":"op-e1","statusCode":-1},{"opId":"op-e2","statusCode":1e9}]}"#
+            .to_owned(),
+        format!(
+            r#"{{"results":[{}null]}}"#,
+            r#"{"opId":"op-e1","statusCode":200},"#.repeat(10_000)
+        ),
     ] {
         let server = Server::always(Reply::json(200, body)).await;
         let transport = server.builder().batch(true).build().unwrap();
         let results = transport.push(ops()).await.unwrap().value;
         assert_eq!(results.len(), 2);
         let is_trouble = |result: &sync_core::transport::PushResult| {
-            matches!(result.outcome, sync_core::transport::PushOutcome::Trouble { .. })
+            matches!(
+                result.outcome,
+                sync_core::transport::PushOutcome::Trouble { .. }
+            )
         };
         assert!(results.iter().all(is_trouble), "{results:?}");
     }

@@ -16,7 +16,8 @@ use super::server::{Reply, Server, edit, id, kind};
 
 /// A server with a certificate of its own making for this name; its port and certificate.
 async fn self_signed(name: &str) -> (u16, reqwest::Certificate) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -87,7 +88,13 @@ fn plain_http_to_another_machine_is_asked_for() {
         let error = RestTransport::builder(base).build().unwrap_err();
         assert_eq!(error.kind(), TransportErrorKind::Configuration, "{base}");
         assert!(error.to_string().contains("allow_plain_http"), "{error}");
-        assert!(RestTransport::builder(base).allow_plain_http().build().is_ok(), "{base}");
+        assert!(
+            RestTransport::builder(base)
+                .allow_plain_http()
+                .build()
+                .is_ok(),
+            "{base}"
+        );
     }
     for base in [
         "http://localhost:8080/api",

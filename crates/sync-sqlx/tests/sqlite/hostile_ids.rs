@@ -38,7 +38,9 @@ async fn count(fixture: &Fixture) -> i64 {
 #[tokio::test]
 async fn a_hostile_id_is_a_value_on_every_way_through_the_store() {
     let fixture = fixture().await;
-    fixture.put(&[RowWrite::local(todo("bystander", "untouched"))]).await;
+    fixture
+        .put(&[RowWrite::local(todo("bystander", "untouched"))])
+        .await;
     for (number, text) in hostile().into_iter().enumerate() {
         let (one, kind) = (id(&text), todos());
         let known = Some(version("2026-03-01T12:00:00Z"));
@@ -62,7 +64,10 @@ async fn a_hostile_id_is_a_value_on_every_way_through_the_store() {
         let mut tx = fixture.read().await;
         let ids = std::slice::from_ref(&one);
         assert_eq!(tx.get(&kind, ids).await.unwrap()[0].id().unwrap(), one);
-        assert_eq!(tx.versions(&kind, ids).await.unwrap(), [(one.clone(), known)]);
+        assert_eq!(
+            tx.versions(&kind, ids).await.unwrap(),
+            [(one.clone(), known)]
+        );
         assert_eq!(tx.pending(&kind, ids).await.unwrap(), ids);
         let query = OpQuery {
             entities: Some((kind.clone(), ids.to_vec())),
@@ -79,12 +84,19 @@ async fn a_hostile_id_is_a_value_on_every_way_through_the_store() {
             id: one,
             tombstone: None,
         };
-        assert_eq!(tx.remove(&kind, &[removal]).await.unwrap().written, 1, "{text}");
+        assert_eq!(
+            tx.remove(&kind, &[removal]).await.unwrap().written,
+            1,
+            "{text}"
+        );
         tx.delete_quarantine(&kind, &[text.clone()]).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(count(&fixture).await, 1, "{text}");
     }
-    assert_eq!(fixture.get("bystander").await.unwrap().get("title"), Some(&json!("untouched")));
+    assert_eq!(
+        fixture.get("bystander").await.unwrap().get("title"),
+        Some(&json!("untouched"))
+    );
 }
 
 #[tokio::test]
@@ -92,9 +104,13 @@ async fn a_record_with_hostile_field_names_brings_no_columns() {
     let fixture = fixture().await;
     let mut hostile_record = todo("a", "x");
     for text in hostile() {
-        hostile_record.fields_mut().insert(text.clone(), json!(text));
+        hostile_record
+            .fields_mut()
+            .insert(text.clone(), json!(text));
     }
-    fixture.put(&[RowWrite::local(hostile_record.clone())]).await;
+    fixture
+        .put(&[RowWrite::local(hostile_record.clone())])
+        .await;
     assert_eq!(count(&fixture).await, 1);
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('todos', 'sync_outbox')";
     assert_eq!(fixture.scalar(tables).await, 2);
@@ -106,7 +122,8 @@ async fn a_record_with_hostile_field_names_brings_no_columns() {
 async fn ten_million_characters_are_a_value_like_another() {
     let fixture = fixture().await;
     let text = "ü\"\\".repeat(3_000_000);
-    let row = record(json!({"id": "a", "title": text, "done": false, "priority": 5, "tags": [text]}));
+    let row =
+        record(json!({"id": "a", "title": text, "done": false, "priority": 5, "tags": [text]}));
     fixture.put(&[RowWrite::local(row)]).await;
     let read = fixture.get("a").await.unwrap();
     assert!(read.get("title") == Some(&json!(text)) && read.get("tags") == Some(&json!([text])));

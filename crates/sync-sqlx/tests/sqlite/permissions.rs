@@ -43,7 +43,10 @@ async fn a_file_that_exists_keeps_its_permissions() {
 #[tokio::test]
 async fn a_new_file_behind_a_link_is_its_owners_alone_too() {
     let folder = tempfile::tempdir().unwrap();
-    let (link, target) = (folder.path().join("app.db"), folder.path().join("target.db"));
+    let (link, target) = (
+        folder.path().join("app.db"),
+        folder.path().join("target.db"),
+    );
     std::os::unix::fs::symlink("target.db", &link).unwrap();
     let store = SqliteStore::open(&link).await.unwrap();
     store.close().await.unwrap();
@@ -53,6 +56,8 @@ async fn a_new_file_behind_a_link_is_its_owners_alone_too() {
 #[tokio::test]
 async fn a_folder_that_is_missing_is_told_by_the_database() {
     let folder = tempfile::tempdir().unwrap();
-    let error = SqliteStore::open(folder.path().join("no/app.db")).await.unwrap_err();
+    let error = SqliteStore::open(folder.path().join("no/app.db"))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("folder exists"), "{error}");
 }
