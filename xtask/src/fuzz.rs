@@ -85,7 +85,11 @@ impl Place<'_> {
         if let [one] = chosen {
             command.arg(one);
         }
-        if command.status().map_err(not_started)?.success() {
+        if command
+            .status()
+            .map_err(|error| not_started(&error))?
+            .success()
+        {
             return Ok(());
         }
         Err("the fuzz targets do not build".into())
@@ -114,7 +118,7 @@ impl Place<'_> {
             ])
             .args(["-print_final_stats=1", "-print_funcs=0"])
             .args(LIMITS);
-        let output = command.output().map_err(not_started)?;
+        let output = command.output().map_err(|error| not_started(&error))?;
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             let units = statistic(&said, "number_of_executed_units");
@@ -138,7 +142,7 @@ impl Place<'_> {
     }
 }
 
-fn not_started(error: io::Error) -> String {
+fn not_started(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => {
             "cargo-fuzz is not installed; `bash .ci/install-tools` installs it".to_owned()

@@ -210,8 +210,7 @@ impl App {
         let said = Said::everything();
         let mut events = self.engine.events();
         match self.engine.sync().await {
-            // What the server said is in the report: for the app's user, who may read it.
-            Ok(report) => said.debug(&report.stats),
+            Ok(report) => said.debug(&report),
             Err(error) => said.error(&error),
         }
         while let Some(Some(event)) = events.next().now_or_never() {

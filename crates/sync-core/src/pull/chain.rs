@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::incoming::Incoming;
+use crate::contents::shortened;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
 use crate::store::CursorState;
@@ -124,7 +125,9 @@ impl Chain {
             Some(token) => {
                 let is_new = self.tokens_seen.insert(fingerprint(&token));
                 if !is_new || self.token.as_ref() == Some(&token) {
-                    return Err(self.protocol("the server gave a page token twice".to_owned()));
+                    let token = shortened(&token);
+                    let message = format!("the server gave the page token {token:?} twice");
+                    return Err(self.protocol(message));
                 }
                 self.watch_for_circles(page)?;
                 self.token = Some(token);

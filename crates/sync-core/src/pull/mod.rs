@@ -80,12 +80,14 @@ impl<'a> PullPhase<'a> {
             };
             tracing::debug!(kind = %outcome.kind, %error, "pull failed");
             total.end = worse(std::mem::take(&mut total.end), end_of(&error));
-            let told = error.in_full();
-            total.failures.insert(outcome.kind.clone(), told.clone());
+            // Reports are logged, so they are without the server's words; the event has them.
+            total
+                .failures
+                .insert(outcome.kind.clone(), error.to_string());
             let event = SyncEvent::SyncError {
                 phase: SyncPhase::Pull,
                 kind: Some(outcome.kind),
-                error: told,
+                error: error.in_full(),
                 will_retry: true,
             };
             self.context.tell(vec![event], &mut total.stats);
@@ -340,7 +342,7 @@ fn expired(error: &SyncError) -> bool {
 }
 
 fn end_of(error: &SyncError) -> PhaseEnd {
-    let reason = error.in_full();
+    let reason = error.to_string();
     match error {
         SyncError::Transport(error) if error.is_environment() => PhaseEnd::Offline {
             reason,

@@ -283,7 +283,7 @@ impl PushPhase<'_> {
                     .retry_after()
                     .map(|wait| wait.min(self.context.config.retry_after_max));
                 self.stop(PhaseEnd::Offline {
-                    reason: message,
+                    reason: error.to_string(),
                     retry_after,
                 });
             }

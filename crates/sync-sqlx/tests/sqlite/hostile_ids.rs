@@ -74,7 +74,10 @@ async fn a_hostile_id_is_a_value_on_every_way_through_the_store() {
             ..OpQuery::default()
         };
         assert_eq!(tx.ops(&query).await.unwrap().len(), 1, "{text}");
-        let kept = tx.quarantined_of(&kind, &[text.clone()]).await.unwrap();
+        let kept = tx
+            .quarantined_of(&kind, std::slice::from_ref(&text))
+            .await
+            .unwrap();
         assert_eq!(kept[0].reason, text);
         drop(tx);
 
@@ -89,7 +92,9 @@ async fn a_hostile_id_is_a_value_on_every_way_through_the_store() {
             1,
             "{text}"
         );
-        tx.delete_quarantine(&kind, &[text.clone()]).await.unwrap();
+        tx.delete_quarantine(&kind, std::slice::from_ref(&text))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         assert_eq!(count(&fixture).await, 1, "{text}");
     }
