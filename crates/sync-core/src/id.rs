@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::contents::shortened;
 
 /// Servers take addresses of a few thousand bytes, and encoding may triple an id.
-const LONGEST_ENTITY_ID: usize = 1024;
+const LONGEST_ENTITY_ID: usize = 2048;
 
 /// Why a text cannot be an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum InvalidId {
     Kind(String),
     /// The entity id is empty, or could not be addressed by a URL.
     #[error(
-        "entity id {0:?} is not usable: it must not be empty, `.`, `..`, contain a NUL character or have more than 1024 bytes"
+        "entity id {0:?} is not usable: it must not be empty, `.`, `..`, contain a NUL character or have more than 2048 bytes"
     )]
     Entity(String),
     /// The operation id is empty.
@@ -112,7 +112,7 @@ impl EntityId {
     /// Checks the text and makes it an entity id.
     ///
     /// # Errors
-    /// [`InvalidId::Entity`] if it is empty, `.` or `..`, or longer than 1024 bytes (no URL can
+    /// [`InvalidId::Entity`] if it is empty, `.` or `..`, or longer than 2048 bytes (no URL can
     /// address those), or has a NUL.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
         let text = text.as_ref();

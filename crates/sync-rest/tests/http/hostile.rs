@@ -297,7 +297,7 @@ async fn an_id_or_a_token_of_a_server_stays_inside_its_place_in_the_address() {
         ("//evil.example/", "%2F%2Fevil.example%2F"),
         ("http://evil.example", "http%3A%2F%2Fevil.example"),
         ("@evil.example:80", "%40evil.example%3A80"),
-        (&"x".repeat(1024), &"x".repeat(1024)),
+        (&"x".repeat(2048), &"x".repeat(2048)),
     ] {
         let _ = transport.fetch(FetchRequest::new(kind(), id(text))).await;
         let delete = op(text, PushChange::Delete, Precondition::IfAbsent);
