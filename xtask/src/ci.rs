@@ -3,7 +3,7 @@
 mod advisories;
 mod runner;
 
-use crate::{Result, crash, parity, sim, tidy, workspace};
+use crate::{Result, crash, fuzz, parity, sim, tidy, workspace};
 use runner::Runner;
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,13 @@ const STEPS: &[Step] = &[
     Step {
         name: "clippy",
         run: |runner| {
+            let features = runner.portable_features();
             runner.cargo(&[
                 "clippy",
                 "--workspace",
                 "--all-targets",
-                "--all-features",
+                "--features",
+                &features,
                 "--",
                 "-D",
                 "warnings",
@@ -61,15 +63,24 @@ const STEPS: &[Step] = &[
         run: |_| crash::run(&["--planted".to_owned()]),
     },
     Step {
+        name: "fuzz",
+        run: |_| fuzz::run(&[]),
+    },
+    Step {
+        name: "sqlcipher",
+        run: sqlcipher,
+    },
+    Step {
         name: "features",
         run: each_feature_alone,
     },
     Step {
         name: "doc",
         run: |runner| {
+            let features = runner.portable_features();
             runner.cargo_with_env(
                 ("RUSTDOCFLAGS", "-D warnings"),
-                &["doc", "--workspace", "--all-features", "--no-deps"],
+                &["doc", "--workspace", "--features", &features, "--no-deps"],
             )
         },
     },
@@ -164,6 +175,17 @@ fn each_feature_alone(runner: &Runner) -> Result<()> {
         "backoff",
         "backoff",
     ])
+}
+
+/// The encrypted database: its own build of SQLite, which wants OpenSSL's headers.
+fn sqlcipher(runner: &Runner) -> Result<()> {
+    let with = |command: &'static [&'static str]| {
+        let chosen: &[&str] = &["--package", "sync-sqlx", "--features", runner::SQLCIPHER];
+        runner.cargo(&[&command[..1], chosen, &command[1..]].concat())
+    };
+    with(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
+    with(&["test", "--test", "encrypted"])?;
+    with(&["run", "--example", "encrypted"])
 }
 
 /// Licences, bans and sources always; advisories from the snapshot that `ADVISORY_DB` names. Nothing is downloaded

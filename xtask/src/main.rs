@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod crash;
 mod existing_tests;
+mod fuzz;
 mod hazards;
 mod msrv;
 mod parity;
@@ -46,6 +47,11 @@ const TASKS: &[Task] = &[
         name: "crash",
         about: "kills a process that writes and syncs, and looks for lost data; `crash --planted` as for sim",
         run: crash::run,
+    },
+    Task {
+        name: "fuzz",
+        about: "random bytes for everything that reads a server's; `--seconds N` each, `--target T` one",
+        run: fuzz::run,
     },
     Task {
         name: "msrv",

@@ -5,6 +5,17 @@ use crate::record::InvalidRecord;
 use crate::store::StoreError;
 use crate::transport::TransportError;
 
+impl SyncError {
+    /// The error with the server's words, for what is kept and shown to the app; `Display` leaves
+    /// them out.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Transport(error) => error.in_full(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A failed call. Expected outcomes (a conflict, a refusal, being offline) are values and events.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -6,6 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::contents::shortened;
+
+/// Servers take addresses of a few thousand bytes, and encoding may triple an id.
+const LONGEST_ENTITY_ID: usize = 2048;
+
 /// Why a text cannot be an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,7 +22,7 @@ pub enum InvalidId {
     Kind(String),
     /// The entity id is empty, or could not be addressed by a URL.
     #[error(
-        "entity id {0:?} is not usable: it must not be empty, `.`, `..` or contain a NUL character"
+        "entity id {0:?} is not usable: it must not be empty, `.`, `..`, contain a NUL character or have more than 2048 bytes"
     )]
     Entity(String),
     /// The operation id is empty.
@@ -89,7 +94,7 @@ impl Kind {
         let text = text.as_ref();
         let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
         if text.chars().all(|c| c == '.') || !text.chars().all(safe) {
-            return Err(InvalidId::Kind(text.to_owned()));
+            return Err(InvalidId::Kind(shortened(text)));
         }
         Ok(Self(text.into()))
     }
@@ -107,11 +112,13 @@ impl EntityId {
     /// Checks the text and makes it an entity id.
     ///
     /// # Errors
-    /// [`InvalidId::Entity`] if it is empty, `.` or `..` (no URL can address those), or has a NUL.
+    /// [`InvalidId::Entity`] if it is empty, `.` or `..`, or longer than 2048 bytes (no URL can
+    /// address those), or has a NUL.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
         let text = text.as_ref();
-        if text.is_empty() || text == "." || text == ".." || text.contains('\0') {
-            return Err(InvalidId::Entity(text.to_owned()));
+        let unusable = matches!(text, "" | "." | "..") || text.contains('\0');
+        if unusable || text.len() > LONGEST_ENTITY_ID {
+            return Err(InvalidId::Entity(shortened(text)));
         }
         Ok(Self(text.into()))
     }

@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod changed_fields;
 pub mod config;
 pub mod conflict;
+pub mod contents;
 mod context;
 pub mod engine;
 pub mod entity;

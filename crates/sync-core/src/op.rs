@@ -1,8 +1,11 @@
 //! One queued intent on one entity.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::changed_fields::ChangedFields;
+use crate::contents::Contents;
 use crate::id::{EntityId, Kind, OpId};
 use crate::record::Record;
 use crate::time::Timestamp;
@@ -101,7 +104,7 @@ pub struct Verdict {
 }
 
 /// One queued operation, with everything that a restart must remember.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Op {
     /// Place in the queue, assigned by the store.
     pub seq: i64,
@@ -136,6 +139,30 @@ pub struct Op {
     pub next_attempt_at: Option<i64>,
     /// What the server or the library last said against it.
     pub last_error: Option<String>,
+}
+
+/// Without contents, and without what the server said, which may repeat them.
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Op")
+            .field("seq", &self.seq)
+            .field("op_id", &self.op_id)
+            .field("kind", &self.kind)
+            .field("entity_id", &self.entity_id)
+            .field("written", &self.written)
+            .field("written_at", &self.written_at)
+            .field("verdict", &self.verdict)
+            .field("precondition", &self.precondition)
+            .field("round", &self.round)
+            .field("fate", &self.fate)
+            .field("ever_sent", &self.ever_sent)
+            .field("status", &self.status)
+            .field("try_count", &self.try_count)
+            .field("trouble_count", &self.trouble_count)
+            .field("next_attempt_at", &self.next_attempt_at)
+            .field("last_error", &self.last_error.as_ref().map(Contents))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Op {

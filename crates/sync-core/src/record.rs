@@ -1,8 +1,11 @@
 //! One entity as a JSON object, and what the library reads from it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::contents::{self, shortened};
 use crate::id::{EntityId, InvalidId};
 use crate::time::{InvalidTimestamp, Timestamp};
 
@@ -12,6 +15,9 @@ pub const ID_FIELDS: [&str; 3] = ["id", "ID", "uuid"];
 pub const STAMP_FIELDS: [&str; 2] = ["updatedAt", "updated_at"];
 /// Names that mark a record as deleted when they are not null.
 pub const TOMBSTONE_FIELDS: [&str; 2] = ["deletedAt", "deleted_at"];
+
+/// So many field names `Debug` shows.
+const NAMES_SHOWN: usize = 40;
 
 /// Why a JSON value is not a usable record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +53,7 @@ pub enum InvalidRecord {
 /// assert_eq!(record.id().unwrap().as_str(), "e1");
 /// assert!(!record.is_deleted());
 /// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Record(Map<String, Value>);
 
@@ -131,6 +137,23 @@ pub(crate) fn stamp_of(fields: &Map<String, Value>) -> Result<Timestamp, Invalid
         return Ok(Timestamp::from_unix_millis(stamp.unix_millis()));
     }
     Ok(stamp)
+}
+
+/// Id and field names; the values only where [contents are shown](crate::contents).
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if contents::are_shown() {
+            return f.debug_tuple("Record").field(&self.0).finish();
+        }
+        let id = self
+            .id()
+            .map_or_else(|_| "?".to_owned(), |id| shortened(id.as_str()));
+        write!(f, "Record({id:?}")?;
+        for name in self.0.keys().take(NAMES_SHOWN) {
+            write!(f, " {}", shortened(name))?;
+        }
+        f.write_str(")")
+    }
 }
 
 impl TryFrom<Value> for Record {

@@ -8,6 +8,8 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::contents::shortened;
+
 /// A text or number is not a point in time that this library accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -57,7 +59,7 @@ impl Timestamp {
                 verbatim: Verbatim::Text(text.into()),
                 unix_nanos,
             }),
-            _ => Err(InvalidTimestamp(format!("{text:?}"))),
+            _ => Err(InvalidTimestamp(format!("{:?}", shortened(text)))),
         }
     }
 
@@ -91,7 +93,10 @@ impl Timestamp {
                 Some(number) => Self::from_number(number),
                 None => Err(InvalidTimestamp(number.to_string())),
             },
-            other => Err(InvalidTimestamp(other.to_string())),
+            Value::Null => Err(InvalidTimestamp("null".to_owned())),
+            Value::Bool(truth) => Err(InvalidTimestamp(truth.to_string())),
+            Value::Array(_) => Err(InvalidTimestamp("a list".to_owned())),
+            Value::Object(_) => Err(InvalidTimestamp("an object".to_owned())),
         }
     }
 

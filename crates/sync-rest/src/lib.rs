@@ -10,6 +10,8 @@ pub mod wire;
 mod answer;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(all(fuzzing, feature = "client"))]
+pub mod fuzz;
 #[cfg(feature = "client")]
 mod route;
 #[cfg(feature = "client")]

@@ -17,6 +17,9 @@
 //! # }
 //! ```
 //!
+//! A new file is readable for its owner alone. The feature `sqlcipher` encrypts it, with
+//! `SqliteStoreBuilder::key`.
+//!
 //! Only one version of the native SQLite library fits into a program: this crate uses the one that
 //! `sqlx` links.
 

@@ -7,6 +7,9 @@ use cargo_metadata::{
 };
 use std::{env, ffi::OsString, io, process::Command};
 
+/// The feature that builds only where OpenSSL's headers are; it has a step of its own.
+pub(super) const SQLCIPHER: &str = "sqlcipher";
+
 /// What a step knows of the workspace.
 pub(super) struct Runner {
     root: Utf8PathBuf,
@@ -17,7 +20,8 @@ pub(super) struct Runner {
 impl Runner {
     pub(super) fn new(metadata: &Metadata) -> Self {
         let library_features = workspace::library_crates(metadata).map(|package| {
-            let features = package.features.keys().filter(|name| *name != "default");
+            let features = package.features.keys();
+            let features = features.filter(|name| *name != "default" && *name != SQLCIPHER);
             (package.name.to_string(), features.cloned().collect())
         });
         Self {
@@ -35,7 +39,18 @@ impl Runner {
         &self.target
     }
 
-    /// Each library crate with its features, `default` left out.
+    /// All features of the libraries that build on every machine, as cargo's `--features` wants them.
+    pub(super) fn portable_features(&self) -> String {
+        let all = self.library_features();
+        let all = all.flat_map(|(package, features)| {
+            features
+                .iter()
+                .map(move |feature| format!("{package}/{feature}"))
+        });
+        all.collect::<Vec<_>>().join(",")
+    }
+
+    /// Each library crate with its features, without `default` and those that want more of a machine.
     pub(super) fn library_features(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.library_features
             .iter()

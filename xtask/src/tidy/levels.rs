@@ -11,7 +11,15 @@ use std::{collections::BTreeMap, path::Path};
 
 /// The top-level modules of sync-core, the lowest level first. `lib.rs` stands above all and is free.
 const LEVELS: &[&[&str]] = &[
-    &["planted", "id", "time", "json", "env", "system_fields"],
+    &[
+        "planted",
+        "contents",
+        "id",
+        "time",
+        "json",
+        "env",
+        "system_fields",
+    ],
     &[
         "record",
         "op",

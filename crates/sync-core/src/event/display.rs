@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::SyncEvent;
+use crate::contents::Contents;
 
 impl fmt::Display for SyncEvent {
-    /// One line without any content of records, fit for a log.
+    /// One line without any content of records, fit for a log. What the server, a table or a
+    /// resolver said may repeat contents, so it is left out: the event's fields have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FullResyncStarted { kind, reason } => {
@@ -32,12 +34,12 @@ impl fmt::Display for SyncEvent {
             Self::SyncError {
                 phase,
                 kind: Some(kind),
-                error,
+                will_retry,
                 ..
-            } => {
-                write!(f, "SyncError({phase:?}, {kind}): {error}")
-            }
-            Self::SyncError { phase, error, .. } => write!(f, "SyncError({phase:?}): {error}"),
+            } => write!(f, "SyncError({phase:?}, {kind}, retry: {will_retry})"),
+            Self::SyncError {
+                phase, will_retry, ..
+            } => write!(f, "SyncError({phase:?}, retry: {will_retry})"),
             Self::AuthRequired => f.write_str("AuthRequired"),
             Self::ConflictDetected { conflict, strategy } => {
                 write!(
@@ -57,10 +59,10 @@ impl fmt::Display for SyncEvent {
                     conflict.kind, conflict.entity_id
                 )
             }
-            Self::ConflictUnresolved { conflict, reason } => {
+            Self::ConflictUnresolved { conflict, .. } => {
                 write!(
                     f,
-                    "ConflictUnresolved({}/{}): {reason}",
+                    "ConflictUnresolved({}/{})",
                     conflict.kind, conflict.entity_id
                 )
             }
@@ -101,13 +103,12 @@ impl fmt::Display for SyncEvent {
             Self::OperationFailed {
                 kind,
                 entity_id,
-                error,
                 will_retry,
                 ..
             } => {
                 write!(
                     f,
-                    "OperationFailed({kind}/{entity_id}, retry: {will_retry}): {error}"
+                    "OperationFailed({kind}/{entity_id}, retry: {will_retry})"
                 )
             }
             Self::OperationsDiscarded {
@@ -142,9 +143,7 @@ impl fmt::Display for SyncEvent {
                     "PushBatchProcessed({batch_size}: {success_count} taken, {error_count} failed, {conflict_count} in conflict)"
                 )
             }
-            Self::RowQuarantined { kind, key, reason } => {
-                write!(f, "RowQuarantined({kind}/{key}): {reason}")
-            }
+            Self::RowQuarantined { kind, key, .. } => write!(f, "RowQuarantined({kind}/{key})"),
             Self::SweepHeld {
                 kind,
                 candidates,
@@ -154,5 +153,18 @@ impl fmt::Display for SyncEvent {
             }
             Self::Lagged(missed) => write!(f, "Lagged({missed})"),
         }
+    }
+}
+
+/// As `Display`; what was said only where [contents are shown](crate::contents).
+impl fmt::Debug for SyncEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let said = match self {
+            Self::SyncError { error, .. } | Self::OperationFailed { error, .. } => error,
+            Self::ConflictUnresolved { reason, .. } | Self::RowQuarantined { reason, .. } => reason,
+            _ => return Ok(()),
+        };
+        write!(f, ": {:?}", Contents(said))
     }
 }

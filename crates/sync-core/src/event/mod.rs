@@ -40,7 +40,7 @@ pub enum FullResyncReason {
 }
 
 /// Something that happened; the names are those of the Dart family.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum SyncEvent {
     /// A full resync of a kind begins.

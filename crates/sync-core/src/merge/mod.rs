@@ -49,10 +49,12 @@ mod overlay;
 mod value;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 pub use fields::preserving_merge;
 pub use overlay::{deep_merge, default_merge};
 
+use crate::contents::Contents;
 use crate::json::JsonMap;
 
 /// Objects and lists nested deeper than this are merged as a whole. It bounds the stack, and equals what `serde_json` parses.
@@ -61,7 +63,7 @@ const MAX_DEPTH: usize = 128;
 /// What [`preserving_merge`] made of two records, and where each field came from.
 ///
 /// The names are those of top-level fields; system fields are in none of the sets.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MergeResult {
     /// The merged record.
@@ -72,4 +74,15 @@ pub struct MergeResult {
     pub server_fields: BTreeSet<String>,
     /// Fields in which a side lost something: the other one's value was kept.
     pub contested_fields: BTreeSet<String>,
+}
+
+impl fmt::Debug for MergeResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MergeResult")
+            .field("data", &Contents(&self.data))
+            .field("local_fields", &self.local_fields)
+            .field("server_fields", &self.server_fields)
+            .field("contested_fields", &self.contested_fields)
+            .finish()
+    }
 }

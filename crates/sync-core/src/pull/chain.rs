@@ -1,15 +1,20 @@
 //! A chain of pages: what to ask next, when it ends, and where the cursor may stand (semantics 5).
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::incoming::Incoming;
+use crate::contents::shortened;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
 use crate::store::CursorState;
 use crate::table::Table;
 use crate::time::Timestamp;
 use crate::transport::PullRequest;
+
+/// Pages that scan what a filter leaves out may be empty for a while; this often is a circle.
+const MOST_REPETITIONS: u32 = 500;
 
 /// Does the chain go on?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +36,10 @@ pub(super) struct Chain {
     after_id: Option<EntityId>,
     token: Option<String>,
     opaque: Option<String>,
-    tokens_seen: BTreeSet<String>,
+    /// Fingerprints, for a token may be as long as a page.
+    tokens_seen: BTreeSet<u64>,
+    /// A page that came before, and how often it came again since.
+    milestone: Option<(u64, u32)>,
     /// Ids already seen at the stamp `since`.
     seen_at_since: BTreeSet<EntityId>,
     pages: u32,
@@ -56,6 +64,7 @@ impl Chain {
             opaque: cursor.opaque.clone(),
             cursor,
             tokens_seen: BTreeSet::new(),
+            milestone: None,
             seen_at_since: BTreeSet::new(),
             pages: 0,
             last_stamp: None,
@@ -114,11 +123,13 @@ impl Chain {
         let step = match page.next_page_token.clone() {
             _ if planted!(ShortPageEndsKind) && page.len() < self.limit as usize => Step::End,
             Some(token) => {
-                if !self.tokens_seen.insert(token.clone()) || self.token.as_ref() == Some(&token) {
-                    return Err(
-                        self.protocol(format!("the server gave the page token {token:?} twice"))
-                    );
+                let is_new = self.tokens_seen.insert(fingerprint(&token));
+                if !is_new || self.token.as_ref() == Some(&token) {
+                    let token = shortened(&token);
+                    let message = format!("the server gave the page token {token:?} twice");
+                    return Err(self.protocol(message));
                 }
+                self.watch_for_circles(page)?;
                 self.token = Some(token);
                 Step::Next
             }
@@ -130,6 +141,27 @@ impl Chain {
         }
         self.move_cursor(step, overlap);
         Ok(step)
+    }
+
+    /// A server whose tokens are always new, but whose pages are not, would be pulled from for ever.
+    /// Each page is compared with the last one whose number was a power of two, so that circles of
+    /// any length are noticed without remembering the pages.
+    fn watch_for_circles(&mut self, page: &Incoming) -> Result<(), SyncError> {
+        let this = page.fingerprint();
+        match &mut self.milestone {
+            Some((milestone, times)) if *milestone == this => {
+                *times += 1;
+                if *times >= MOST_REPETITIONS {
+                    let message = format!(
+                        "the server gave the same page {MOST_REPETITIONS} times, each time with another page token"
+                    );
+                    return Err(self.protocol(message));
+                }
+            }
+            _ if self.pages.is_power_of_two() => self.milestone = Some((this, 0)),
+            _ => {}
+        }
+        Ok(())
     }
 
     fn without_token(&mut self, page: &Incoming, is_news: bool) -> Result<Step, SyncError> {
@@ -256,4 +288,10 @@ impl Chain {
             message,
         }
     }
+}
+
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

@@ -1,6 +1,7 @@
 //! A page as it came, sorted into what can be used and what cannot.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -67,6 +68,12 @@ impl Incoming {
             total: page.total,
             ..Self::default()
         };
+        for item in page.unreadable {
+            let row = Value::String(item.text.0);
+            let key = item.id.map_or_else(|| key_of(&row), |id| id.to_string());
+            let reason = item.reason;
+            incoming.unusable.push(Unusable { key, row, reason });
+        }
         for item in page.items {
             match read(&item, latest.as_ref()) {
                 Ok((id, stamp)) => {
@@ -85,6 +92,18 @@ impl Incoming {
             }
         }
         incoming
+    }
+
+    /// The same for pages of the same rows, in the same versions.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for row in &self.rows {
+            (row.id.as_str(), row.version.stamp.unix_nanos()).hash(&mut hasher);
+        }
+        for row in &self.unusable {
+            row.key.hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -25,8 +25,9 @@ use crate::table::{SoftDelete, Table};
 use crate::transport::TransportErrorKind;
 use crate::version::Version;
 
-/// Pages share a transaction up to so many rows.
+/// Pages share a transaction up to so many rows, or bytes of the answers that brought them.
 const ROWS_PER_TRANSACTION: usize = 5_000;
+const BYTES_PER_TRANSACTION: u64 = 16 * 1024 * 1024;
 
 /// A full resync that somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,14 +78,16 @@ impl<'a> PullPhase<'a> {
             let Some(error) = outcome.failure else {
                 continue;
             };
+            tracing::debug!(kind = %outcome.kind, %error, "pull failed");
             total.end = worse(std::mem::take(&mut total.end), end_of(&error));
+            // Reports are logged, so they are without the server's words; the event has them.
             total
                 .failures
                 .insert(outcome.kind.clone(), error.to_string());
             let event = SyncEvent::SyncError {
                 phase: SyncPhase::Pull,
                 kind: Some(outcome.kind),
-                error: error.to_string(),
+                error: error.in_full(),
                 will_retry: true,
             };
             self.context.tell(vec![event], &mut total.stats);
@@ -214,16 +217,16 @@ impl<'a> PullPhase<'a> {
         let mut chain = Chain::new(kind, table, cursor);
         let mut applied = Applied::default();
         let mut ready: Vec<Incoming> = Vec::new();
-        let mut ready_rows = 0;
+        let (mut ready_rows, mut ready_bytes) = (0, 0_u64);
         loop {
-            let full = ready_rows >= ROWS_PER_TRANSACTION;
+            let full = ready_rows >= ROWS_PER_TRANSACTION || ready_bytes >= BYTES_PER_TRANSACTION;
             let batch = if full {
                 std::mem::take(&mut ready)
             } else {
                 Vec::new()
             };
             if full {
-                ready_rows = 0;
+                (ready_rows, ready_bytes) = (0, 0);
             }
             let state = chain.cursor().clone();
             let (answer, done) = future::join(
@@ -249,6 +252,7 @@ impl<'a> PullPhase<'a> {
             chain.note_date(answer.server_date.as_ref());
             let date = answer.server_date.clone();
             let page = self.context.observe(answer);
+            ready_bytes = ready_bytes.saturating_add(page.bytes);
             let mut incoming = Incoming::parse(page, date.as_ref());
             let size = incoming.len();
             let step = match chain.advance(&incoming, self.context.config.pull_overlap) {

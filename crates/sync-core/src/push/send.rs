@@ -244,7 +244,7 @@ impl PushPhase<'_> {
     ) -> Result<(), SyncError> {
         let class = classify_error(error.kind());
         self.server_answered |= error.status().is_some();
-        let message = error.to_string();
+        let message = error.in_full();
         for key in keys {
             let nothing_left = !error.maybe_sent();
             self.with_entity(key, |entity, attempt, rules| {
@@ -283,7 +283,7 @@ impl PushPhase<'_> {
                     .retry_after()
                     .map(|wait| wait.min(self.context.config.retry_after_max));
                 self.stop(PhaseEnd::Offline {
-                    reason: message,
+                    reason: error.to_string(),
                     retry_after,
                 });
             }

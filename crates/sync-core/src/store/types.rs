@@ -1,8 +1,11 @@
 //! What goes through the seam.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::contents::Contents;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::OpStatus;
 use crate::record::Record;
@@ -215,7 +218,7 @@ pub struct ConflictEntry {
 }
 
 /// A pulled row that could not be applied.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuarantineEntry {
     /// Type of the entity.
     pub kind: Kind,
@@ -229,4 +232,18 @@ pub struct QuarantineEntry {
     pub reason: String,
     /// When it came, by the device's clock.
     pub since: Timestamp,
+}
+
+/// Without contents, and without the reason, which may repeat them.
+impl fmt::Debug for QuarantineEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuarantineEntry")
+            .field("kind", &self.kind)
+            .field("key", &self.key)
+            .field("row", &Contents(&self.row))
+            .field("tag", &self.tag)
+            .field("reason", &Contents(&self.reason))
+            .field("since", &self.since)
+            .finish()
+    }
 }

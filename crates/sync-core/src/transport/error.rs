@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::contents::Contents;
+
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,6 +43,7 @@ pub enum TransportErrorKind {
 pub struct TransportError {
     kind: TransportErrorKind,
     message: String,
+    server_words: Option<Contents<String>>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     maybe_sent: bool,
@@ -60,11 +63,34 @@ impl TransportError {
         Self {
             kind,
             message: message.into(),
+            server_words: None,
             status: None,
             retry_after: None,
             maybe_sent,
             unanswered_before: false,
             source: None,
+        }
+    }
+
+    /// The same failure with what the server said, in its own words. They may repeat what was sent,
+    /// so they are in neither `Display` nor `Debug`: logs are made of those.
+    #[must_use]
+    pub fn with_server_words(mut self, words: impl Into<String>) -> Self {
+        self.server_words = Some(Contents(words.into()));
+        self
+    }
+
+    /// What the server said, in its own words; for the app's user, not for a log.
+    #[must_use]
+    pub fn server_words(&self) -> Option<&str> {
+        self.server_words.as_ref().map(|words| words.0.as_str())
+    }
+
+    /// The failure with the server's words, for what is kept and shown to the app.
+    pub(crate) fn in_full(&self) -> String {
+        match self.server_words() {
+            Some(words) => format!("{}: {words}", self.message),
+            None => self.message.clone(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! Requests and answers.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::changed_fields::ChangedFields;
+use crate::contents::Contents;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::Precondition;
 use crate::record::Record;
@@ -159,31 +159,6 @@ impl PullRequest {
     }
 }
 
-/// One page.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PullPage {
-    /// The rows as they came; what is not a usable record is the engine's to set aside.
-    pub items: Vec<Value>,
-    /// Token of the next page of this chain; `None` = no token.
-    pub next_page_token: Option<String>,
-    /// The server's own cursor behind this page.
-    pub next_cursor: Option<String>,
-    /// How many rows there are in all, where the server says so.
-    pub total: Option<u64>,
-}
-
-impl PullPage {
-    /// A page of these rows, without a token.
-    #[must_use]
-    pub fn new(items: Vec<Value>) -> Self {
-        Self {
-            items,
-            ..Self::default()
-        }
-    }
-}
-
 /// One entity that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -305,7 +280,7 @@ impl PushResult {
 }
 
 /// What one answer to one operation says, before the engine looks at the operation itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum PushOutcome {
     /// 2xx: done. A tombstone in answer to an upsert is for the engine to judge.
@@ -351,6 +326,42 @@ pub enum PushOutcome {
         /// What is wrong with it.
         message: String,
     },
+}
+
+/// Without contents, and without what the server said, which may repeat them.
+impl fmt::Debug for PushOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted { state } => f.debug_struct("Accepted").field("state", state).finish(),
+            Self::Conflict { state, time } => f
+                .debug_struct("Conflict")
+                .field("state", state)
+                .field("time", time)
+                .finish(),
+            Self::Gone { state } => f.debug_struct("Gone").field("state", state).finish(),
+            Self::Refused { status, message } => f
+                .debug_struct("Refused")
+                .field("status", status)
+                .field("message", &Contents(message))
+                .finish(),
+            Self::Trouble { message } => {
+                f.debug_struct("Trouble").field("message", message).finish()
+            }
+            Self::Unavailable {
+                status,
+                retry_after,
+            } => f
+                .debug_struct("Unavailable")
+                .field("status", status)
+                .field("retry_after", retry_after)
+                .finish(),
+            Self::Unauthorized => f.write_str("Unauthorized"),
+            Self::Protocol { message } => f
+                .debug_struct("Protocol")
+                .field("message", message)
+                .finish(),
+        }
+    }
 }
 
 /// A hint that something changed on the server; carries no data.

@@ -2,6 +2,7 @@
 
 mod error;
 mod messages;
+mod page;
 mod shared;
 
 use std::fmt::Debug;
@@ -12,9 +13,10 @@ use futures::stream::Stream;
 
 pub use error::{TransportError, TransportErrorKind};
 pub use messages::{
-    Answer, Capabilities, Features, FetchRequest, PullPage, PullRequest, PushChange, PushOp,
-    PushOutcome, PushRequest, PushResult, Wakeup,
+    Answer, Capabilities, Features, FetchRequest, PullRequest, PushChange, PushOp, PushOutcome,
+    PushRequest, PushResult, Wakeup,
 };
+pub use page::{PullPage, UnreadableItem};
 
 use crate::version::ServerState;
 

@@ -143,9 +143,9 @@ impl<T: SyncEntity> EntityWriter<T> {
         let entity = row
             .map(|row| serde_json::from_value(row.into()))
             .transpose();
-        entity.map_err(|source| SyncError::Entity {
+        entity.map_err(|error| SyncError::Entity {
             kind: kind.clone(),
-            source,
+            source: without_contents(&error),
         })
     }
 
@@ -162,9 +162,9 @@ impl<T: SyncEntity> EntityWriter<T> {
 
     fn record(&self, entity: &T) -> Result<Record, SyncError> {
         let kind = self.records.kind.clone();
-        let value = serde_json::to_value(entity).map_err(|source| SyncError::Entity {
+        let value = serde_json::to_value(entity).map_err(|error| SyncError::Entity {
             kind: kind.clone(),
-            source,
+            source: without_contents(&error),
         })?;
         Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
     }
@@ -184,5 +184,73 @@ impl<T> fmt::Debug for EntityWriter<T> {
         f.debug_struct("EntityWriter")
             .field("kind", &self.records.kind)
             .finish_non_exhaustive()
+    }
+}
+
+/// The error as far as it names fields and types; serde repeats the value that does not fit.
+fn without_contents(error: &serde_json::Error) -> serde_json::Error {
+    let text = error.to_string();
+    let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
+        let form = value.split([' ', '`']).next().unwrap_or_default();
+        let expected = value
+            .rsplit_once(", expected ")
+            .map_or("another", |(_, it)| it);
+        format!("{what}: {form}, expected {expected}")
+    } else if NAMING.iter().any(|start| text.starts_with(start)) {
+        text
+    } else {
+        "a value is not what the type takes".to_owned()
+    };
+    serde::de::Error::custom(told)
+}
+
+/// What serde says of fields, whose names come from the type or the record.
+const NAMING: [&str; 3] = ["missing field ", "duplicate field ", "unknown field "];
+
+fn about_a_value(text: &str) -> bool {
+    ["invalid type: ", "invalid value: ", "invalid length "]
+        .iter()
+        .any(|start| text.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Diary {
+        mood: u8,
+        level: Level,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    enum Level {
+        Low,
+    }
+
+    #[test]
+    fn an_entity_that_does_not_fit_is_told_without_its_contents() {
+        let told = |json: &str| {
+            let error = serde_json::from_str::<serde_json::Value>(json)
+                .and_then(serde_json::from_value::<Diary>)
+                .unwrap_err();
+            without_contents(&error).to_string()
+        };
+        let texts = [
+            told(r#"{"mood": "s3cr3t, expected s3cr3t"}"#),
+            told(r#"{"mood": 31337}"#),
+            told(r#"{"mood": 1, "level": "s3cr3t"}"#),
+            told(r#"{"level": "Low"}"#),
+        ];
+        assert_eq!(
+            texts,
+            [
+                "invalid type: string, expected u8",
+                "invalid value: integer, expected u8",
+                "a value is not what the type takes",
+                "missing field `mood`",
+            ]
+        );
     }
 }

@@ -11,6 +11,7 @@ mod batches;
 mod deciding;
 mod deleting;
 mod device;
+mod hostile;
 mod pages;
 mod resolving;
 mod resyncs;

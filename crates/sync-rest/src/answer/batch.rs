@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sync_core::transport::{PushOp, PushOutcome, PushResult, TransportError, TransportErrorKind};
+use sync_core::transport::{PushOp, PushOutcome, PushResult, TransportError};
 
 use super::push::{Outcome, protocol};
-use super::{Body, CheckedBody, Head, foreign, protocol_failure, rejection, status_failure};
+use super::{
+    Body, CheckedBody, Head, broken, foreign, protocol_failure, rejection, status_failure,
+};
 use crate::route::Names;
 
 /// Judges the answer to a batch; the results are in the order of the operations.
@@ -37,11 +39,7 @@ pub(crate) fn batch<'a>(
         Body::Json(Value::Object(fields)) => fields.get("results").and_then(Value::as_array),
         Body::Empty => None,
         Body::Json(_) => return Err(protocol_failure(head, "the answer to a batch is no object")),
-        Body::Unreadable => {
-            let message = "server's answer to a batch could not be read";
-            let error = TransportError::new(TransportErrorKind::BrokenBody, message);
-            return Err(error.with_status(head.status));
-        }
+        Body::Unreadable(why) => return Err(broken(head, why)),
         Body::Html => {
             return Err(protocol_failure(head, foreign(&body).unwrap_or_default()));
         }

@@ -9,14 +9,16 @@ mod batch;
 mod body;
 mod conflict;
 mod head;
+mod page;
 mod push;
 mod read;
 
 pub(crate) use batch::batch;
 pub(crate) use body::{Body, BodyBuffer, CheckedBody, too_large};
 pub(crate) use head::Head;
+pub(crate) use page::pull;
 pub(crate) use push::push;
-pub(crate) use read::{fetch, health, pull};
+pub(crate) use read::{fetch, health};
 
 use serde_json::Value;
 use sync_core::transport::{TransportError, TransportErrorKind};
@@ -48,18 +50,25 @@ pub(crate) fn holds_without_body(status: u16) -> bool {
     matches!(status, 401 | 408 | 429 | 500..=599)
 }
 
+/// A success whose body says nothing.
+fn broken(head: &Head, why: &str) -> TransportError {
+    let message = format!(
+        "server's answer could not be read: {why} (status {})",
+        head.status
+    );
+    TransportError::new(TransportErrorKind::BrokenBody, message).with_status(head.status)
+}
+
 fn protocol_failure(head: &Head, what: &str) -> TransportError {
     let message = format!("{what} (status {})", head.status);
     TransportError::new(TransportErrorKind::Protocol, message).with_status(head.status)
 }
 
 fn rejection(head: &Head, body: &Body) -> TransportError {
-    let message = format!(
-        "server rejected the request (status {}): {}",
-        head.status,
-        server_message(body.json())
-    );
-    TransportError::new(TransportErrorKind::Rejected, message).with_status(head.status)
+    let message = format!("server rejected the request (status {})", head.status);
+    TransportError::new(TransportErrorKind::Rejected, message)
+        .with_status(head.status)
+        .with_server_words(server_message(body.json()))
 }
 
 /// Why this is no answer of the server, if its body shows it.
@@ -69,7 +78,7 @@ fn foreign(body: &Body) -> Option<&'static str> {
         Body::Html => Some(
             "the answer is a web page, not this server's: check the base URL, a proxy or a captive portal",
         ),
-        Body::Unreadable => Some("the answer is not JSON"),
+        Body::Unreadable(why) => Some(why),
     }
 }
 

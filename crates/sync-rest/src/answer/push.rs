@@ -1,12 +1,12 @@
 //! The answer to one operation.
 
 use serde_json::Value;
-use sync_core::transport::{PushChange, PushOp, PushOutcome, TransportError, TransportErrorKind};
+use sync_core::transport::{PushChange, PushOp, PushOutcome, TransportError};
 use sync_core::{EntityId, ServerState};
 
 use super::{
-    Body, CheckedBody, Found, Head, conflict, foreign, is_envelope, record_in, server_message,
-    state_of, status_failure,
+    Body, CheckedBody, Found, Head, broken, conflict, foreign, is_envelope, record_in,
+    server_message, state_of, status_failure,
 };
 use crate::route::Names;
 
@@ -24,12 +24,8 @@ pub(crate) fn push(
         return Err(failure);
     }
     let body = Body::read(head, body);
-    if head.is_success() && matches!(body, Body::Unreadable) {
-        let error = TransportError::new(
-            TransportErrorKind::BrokenBody,
-            format!("server's answer could not be read (status {})", head.status),
-        );
-        return Err(error.with_status(head.status));
+    if let (true, Body::Unreadable(why)) = (head.is_success(), &body) {
+        return Err(broken(head, why));
     }
     let outcome = Outcome {
         status: head.status,

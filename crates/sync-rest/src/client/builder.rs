@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct RestTransportBuilder {
     provider: Option<Arc<dyn TokenProvider>>,
     account: Option<String>,
     client: Option<reqwest::Client>,
+    plain_http: bool,
     routes: Vec<(String, KindRoute)>,
     batch: bool,
     batch_path: String,
@@ -41,6 +43,7 @@ impl RestTransportBuilder {
             provider: None,
             account: None,
             client: None,
+            plain_http: false,
             routes: Vec::new(),
             batch: false,
             batch_path: path::BATCH.to_owned(),
@@ -63,6 +66,15 @@ impl RestTransportBuilder {
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());
+        self
+    }
+
+    /// Lets the base URL be `http://` to another machine than this one. Everybody on the way can then
+    /// read the token and all records, and change them: only for a network that you trust. Without
+    /// it, plain http is for `localhost`, `127.0.0.0/8` and `[::1]`.
+    #[must_use]
+    pub fn allow_plain_http(mut self) -> Self {
+        self.plain_http = true;
         self
     }
 
@@ -134,10 +146,18 @@ impl RestTransportBuilder {
     /// The transport.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] if the base URL, a kind or a header cannot be used, or
-    /// no HTTP client can be made, as for https on a machine without CA certificates.
+    /// [`TransportErrorKind::Configuration`] if the base URL, a kind or a header cannot be used, if
+    /// the base URL is plain http to another machine, or no HTTP client can be made, as for https on a machine without CA certificates.
     pub fn build(self) -> Result<RestTransport, TransportError> {
         let base = parse_base(&self.base_url)?;
+        if base.scheme() == "http" && !self.plain_http && !is_this_machine(&base) {
+            let message = "base URL is plain http to another machine, which sends tokens and records \
+                           unencrypted: use https, or say `allow_plain_http()` for a network that you trust";
+            return Err(TransportError::new(
+                TransportErrorKind::Configuration,
+                message,
+            ));
+        }
         let client = match self.client {
             Some(client) => client,
             None => build_client(&base, self.connect_timeout)?,
@@ -196,6 +216,17 @@ fn parse_base(text: &str) -> Result<Url, TransportError> {
     }
     url.set_fragment(None);
     Ok(url)
+}
+
+/// Does the address surely never leave this machine? A name other than `localhost` might.
+fn is_this_machine(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => address.is_loopback(),
+    };
+    host == "localhost" || address.parse().is_ok_and(is_loopback)
 }
 
 fn check_routes(

@@ -15,15 +15,15 @@ use sync_core::transport::{TransportError, TransportErrorKind, Wakeup, WakeupStr
 use crate::answer::Head;
 use crate::wire::{CHANGE_EVENT, ChangeEvent};
 
-/// Longest that one line of the channel may be; events carry no data.
-const MAX_LINE: usize = 64 * 1024;
+/// Longest that one event of the channel may be; events carry no data.
+const MAX_EVENT: usize = 64 * 1024;
 
 /// Longest id that is sent back: servers refuse long headers.
 const MAX_ID: usize = 1024;
 
 /// What is remembered of the channel between two openings of it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Channel(Arc<Mutex<Memory>>);
+pub(crate) struct Channel(Arc<Mutex<Memory>>);
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -34,7 +34,7 @@ struct Memory {
 
 impl Channel {
     /// Where the server is asked to go on.
-    pub(super) fn last_id(&self) -> Option<HeaderValue> {
+    pub(crate) fn last_id(&self) -> Option<HeaderValue> {
         self.memory().last_id.clone()
     }
 
@@ -51,7 +51,12 @@ impl Channel {
             self.memory().last_id = None;
         }
         match head.status {
-            200 if is_event_stream(head) => Ok(self.resume(response, told_id)),
+            200 if is_event_stream(head) => {
+                let pieces = response.bytes_stream();
+                let pieces = pieces
+                    .map(|piece| piece.map_err(|error| io::Error::other(error.without_url())));
+                Ok(self.resume(pieces, told_id))
+            }
             204 | 404 | 405 | 406 | 410 | 501 => Ok(Box::pin(stream::empty())),
             401 => Err(failed(TransportErrorKind::Unauthorized, head)),
             408 | 429 | 503 => Err(failed(TransportErrorKind::Unavailable, head)),
@@ -62,13 +67,20 @@ impl Channel {
     }
 
     /// The wake-ups from here on; [`Wakeup::Everything`] first where some may have been missed.
-    fn resume(&self, response: Response, told_id: bool) -> WakeupStream {
+    pub(crate) fn resume<P>(
+        &self,
+        pieces: impl Stream<Item = io::Result<P>> + Send + 'static,
+        told_id: bool,
+    ) -> WakeupStream
+    where
+        P: AsRef<[u8]> + Send + 'static,
+    {
         let reopened = std::mem::replace(&mut self.memory().opened_before, true);
         let first = (reopened && !told_id).then_some(Wakeup::Everything);
         // A server that gives no ids has not understood the one that it was told either.
         let mut doubtful = told_id;
         let channel = self.clone();
-        let wakeups = events(response).filter_map(move |event| {
+        let wakeups = events(pieces).filter_map(move |event| {
             if let Some(id) = &event.id {
                 channel.remember(id);
                 doubtful &= id.is_empty();
@@ -110,20 +122,52 @@ fn failed(kind: TransportErrorKind, head: &Head) -> TransportError {
 }
 
 /// The events of a channel; it ends with the first thing that cannot be read.
-fn events(response: Response) -> impl Stream<Item = Sse> + Send {
-    let mut line = 0;
-    let pieces = response.bytes_stream().map(move |piece| {
-        let piece = piece.map_err(|error| io::Error::other(error.without_url()))?;
-        for byte in &piece {
-            line = if *byte == b'\n' { 0 } else { line + 1 };
-            if line > MAX_LINE {
-                return Err(io::Error::other("an event of the live channel is too long"));
+fn events<P: AsRef<[u8]> + Send + 'static>(
+    pieces: impl Stream<Item = io::Result<P>> + Send,
+) -> impl Stream<Item = Sse> + Send {
+    let mut meter = Meter::default();
+    let pieces = pieces.map(move |piece| {
+        let piece = piece?;
+        match piece.as_ref().iter().all(|byte| meter.takes(*byte)) {
+            true => Ok(io::Cursor::new(piece)),
+            false => Err(io::Error::other("an event of the live channel is too long")),
+        }
+    });
+    // A broken channel ends: reconnecting is the engine's. Boxed, for the parser wants it pinned.
+    SseByteStream::new(Box::pin(pieces)).scan((), |(), event| ready(event.ok()))
+}
+
+/// Measures events: what has come since the last empty line, comments aside, is kept in memory.
+#[derive(Debug, Default)]
+struct Meter {
+    /// Bytes of the line so far.
+    line: usize,
+    /// Bytes of the event's lines so far.
+    event: usize,
+    is_comment: bool,
+    after_return: bool,
+}
+
+impl Meter {
+    /// `false`: the line, or the event, has grown too long.
+    fn takes(&mut self, byte: u8) -> bool {
+        let ends_return = std::mem::replace(&mut self.after_return, byte == b'\r');
+        match byte {
+            b'\n' if ends_return => {}
+            b'\n' | b'\r' => {
+                if self.line == 0 {
+                    self.event = 0;
+                }
+                (self.line, self.is_comment) = (0, false);
+            }
+            _ => {
+                self.is_comment |= self.line == 0 && byte == b':';
+                self.line += 1;
+                self.event += usize::from(!self.is_comment);
             }
         }
-        Ok(piece)
-    });
-    // A broken channel ends: reconnecting is the engine's.
-    SseByteStream::new(pieces).scan((), |(), event| ready(event.ok()))
+        self.line <= MAX_EVENT && self.event <= MAX_EVENT
+    }
 }
 
 fn wakeup(event: &Sse) -> Option<Wakeup> {

@@ -7,5 +7,8 @@ mod live;
 mod request;
 mod transport;
 
+#[cfg(fuzzing)]
+pub(crate) use live::Channel;
+
 pub use builder::RestTransportBuilder;
 pub use transport::RestTransport;

@@ -22,6 +22,8 @@ use crate::wire::{
     query,
 };
 
+/// Longest address of a request: HTTP libraries refuse longer ones, and servers much shorter ones.
+const MAX_URL: usize = 60_000;
 /// Smaller bodies are not worth compressing.
 const GZIP_FROM: usize = 8 * 1024;
 const TRUE: HeaderValue = HeaderValue::from_static("true");
@@ -168,6 +170,12 @@ impl Requests {
         let mut outgoing = self.outgoing(method, path);
         for (name, value) in route.query.iter().cloned().chain(pairs) {
             outgoing.url.query_pairs_mut().append_pair(&name, &value);
+        }
+        if outgoing.url.as_str().len() > MAX_URL {
+            // Not a fault of the set-up: it holds up this entity alone.
+            let message = "the request's address is too long: an id, a page token or a filter is";
+            let error = TransportError::new(TransportErrorKind::Rejected, message);
+            return Err(error.with_maybe_sent(false));
         }
         for (name, value) in &route.headers {
             let (name, value) = extra_header(name, value)?;

@@ -1,7 +1,10 @@
 //! Several operations in one request.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sync_core::contents::Contents;
 
 /// The body of `POST /batch`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,7 +24,7 @@ pub enum BatchOpKind {
 }
 
 /// One operation of a batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchOp {
     /// The idempotency key of this operation and round; the result bears it too.
@@ -50,6 +53,23 @@ pub struct BatchOp {
     pub force: bool,
 }
 
+/// Without contents.
+impl fmt::Debug for BatchOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchOp")
+            .field("op_id", &self.op_id)
+            .field("kind", &self.kind)
+            .field("id", &self.id)
+            .field("op_kind", &self.op_kind)
+            .field("payload", &self.payload.as_ref().map(Contents))
+            .field("base_updated_at", &self.base_updated_at)
+            .field("if_absent", &self.if_absent)
+            .field("changed_fields", &self.changed_fields)
+            .field("force", &self.force)
+            .finish()
+    }
+}
+
 /// The answer to `POST /batch`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchResponse {
@@ -58,7 +78,7 @@ pub struct BatchResponse {
 }
 
 /// What became of one operation of a batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResult {
     /// [`BatchOp::op_id`].
@@ -74,6 +94,19 @@ pub struct BatchResult {
     /// The body that the operation alone would have got: a conflict body, a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
+}
+
+/// Without contents.
+impl fmt::Debug for BatchResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchResult")
+            .field("op_id", &self.op_id)
+            .field("status_code", &self.status_code)
+            .field("data", &self.data.as_ref().map(Contents))
+            .field("version", &self.version)
+            .field("error", &self.error.as_ref().map(Contents))
+            .finish()
+    }
 }
 
 impl BatchResult {

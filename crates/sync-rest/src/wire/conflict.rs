@@ -1,10 +1,13 @@
 //! Negative answers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sync_core::contents::Contents;
 
 /// The body of a 409 or 412 as a server should write it. A client reads the older forms too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConflictBody {
     /// For people; `conflict` by habit.
@@ -16,6 +19,17 @@ pub struct ConflictBody {
     /// last-write-wins only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_timestamp: Option<Value>,
+}
+
+/// Without contents.
+impl fmt::Debug for ConflictBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConflictBody")
+            .field("error", &self.error.as_ref().map(Contents))
+            .field("current", &self.current.as_ref().map(Contents))
+            .field("server_timestamp", &self.server_timestamp)
+            .finish()
+    }
 }
 
 /// The body of any other refusal.

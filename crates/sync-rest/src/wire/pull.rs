@@ -1,7 +1,10 @@
 //! Reading: the query and answer of a pull, and live events.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sync_core::contents::Contents;
 
 use super::query;
 
@@ -51,7 +54,7 @@ impl PullQuery {
 }
 
 /// The answer to `GET /{kind}`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullResponse {
     /// The records, ascending by stamp and id.
@@ -65,6 +68,19 @@ pub struct PullResponse {
     /// How many rows there are in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+}
+
+/// Without contents.
+impl fmt::Debug for PullResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullResponse")
+            .field("rows", &self.items.len())
+            .field("items", &Contents(&self.items))
+            .field("next_page_token", &self.next_page_token)
+            .field("next_cursor", &self.next_cursor)
+            .field("total", &self.total)
+            .finish()
+    }
 }
 
 /// The query of `DELETE /{kind}/{id}`.

@@ -26,8 +26,8 @@ async fn no_connection_is_offline_and_surely_unsent() {
         format!("http://{address}"),
         "http://nobody.invalid".to_owned(),
     ] {
-        let transport = RestTransport::builder(base).build().unwrap();
-        let error = transport.push(edit()).await.unwrap_err();
+        let builder = RestTransport::builder(base).allow_plain_http();
+        let error = builder.build().unwrap().push(edit()).await.unwrap_err();
         assert_eq!(error.kind(), TransportErrorKind::Offline);
         assert!(!error.maybe_sent() && error.is_environment());
         assert!(std::error::Error::source(&error).is_some());

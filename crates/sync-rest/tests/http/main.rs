@@ -8,10 +8,13 @@
 
 mod auth;
 mod failures;
+mod hostile;
 mod live;
+mod raw;
 mod reading;
 mod requests;
 mod routes;
 mod server;
 mod setup;
 mod table;
+mod tls;

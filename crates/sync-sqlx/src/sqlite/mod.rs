@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod check;
+mod file;
 mod handle;
 mod migrate;
 mod open;

@@ -10,8 +10,9 @@ use sqlx::sqlite::{
 use sync_core::Env;
 use sync_core::store::{StoreError, StoreErrorKind};
 
+use super::handle::Owned;
 use super::writer::Patience;
-use super::{SqliteStore, open};
+use super::{SqliteStore, file, open};
 
 /// When a commit is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +49,8 @@ pub struct SqliteStoreBuilder {
     busy_timeout: Duration,
     readers: u32,
     env: Env,
+    #[cfg(feature = "sqlcipher")]
+    key: Option<file::Key>,
 }
 
 /// Where the data is.
@@ -78,7 +81,21 @@ impl SqliteStoreBuilder {
             busy_timeout: Duration::from_secs(10),
             readers: 4,
             env: Env::system(),
+            #[cfg(feature = "sqlcipher")]
+            key: None,
         }
+    }
+
+    /// Encrypts the file with SQLCipher (feature `sqlcipher`): a passphrase, or a raw key in the
+    /// form `x'…'` with 64 hexadecimal digits. It is the first thing that every connection says, and
+    /// in no log and no `Debug`; statements of [`SqliteStore::pool`] are not logged either.
+    ///
+    /// A file gets its key when it is created; a plain file stays plain, and does not open with one.
+    #[cfg(feature = "sqlcipher")]
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(file::Key::new(key.into()));
+        self
     }
 
     /// When a commit is on disk; [`Synchronous::Normal`] by default. A store over the app's own
@@ -118,18 +135,22 @@ impl SqliteStoreBuilder {
         }
     }
 
-    /// Opens the store; a file that does not exist is created.
+    /// Opens the store; a file that does not exist is created, on Unix for its owner alone. One that
+    /// exists keeps its permissions.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Open`] if the file cannot be opened or is not a database, or if the pool's
-    /// database is in memory or not in WAL mode.
+    /// [`StoreErrorKind::Open`] if the file cannot be opened or is not a database, if its key is
+    /// wrong, or if the pool's database is in memory or not in WAL mode.
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         let patience = Patience {
             env: self.env.clone(),
             limit: self.busy_timeout,
         };
         let base = self.connect_options();
-        let mut writer = open::connect(&base, &patience).await?;
+        if let Source::File(path) = &self.source {
+            file::create_private(path);
+        }
+        let mut writer = self.first_connection(&base, &patience).await?;
         if let Source::Pool(_) = self.source {
             check_pool(&open::nature(&mut writer, &patience).await?)?;
         }
@@ -157,6 +178,44 @@ impl SqliteStoreBuilder {
         SqliteStore::assemble(parts).await
     }
 
+    #[cfg(feature = "sqlcipher")]
+    async fn first_connection(
+        &self,
+        base: &SqliteConnectOptions,
+        patience: &Patience,
+    ) -> Result<Owned, StoreError> {
+        let Some(key) = &self.key else {
+            return open::connect(base, patience).await;
+        };
+        key.check()?;
+        let opened = open::connect(base, patience).await;
+        let writer = opened.map_err(|error| file::explain(error, &self.path()))?;
+        file::check_cipher(&writer)?;
+        Ok(writer)
+    }
+
+    #[cfg(not(feature = "sqlcipher"))]
+    async fn first_connection(
+        &self,
+        base: &SqliteConnectOptions,
+        patience: &Patience,
+    ) -> Result<Owned, StoreError> {
+        open::connect(base, patience).await
+    }
+
+    #[cfg(feature = "sqlcipher")]
+    fn with_key(&self, options: SqliteConnectOptions) -> SqliteConnectOptions {
+        match &self.key {
+            Some(key) => key.set(options),
+            None => options,
+        }
+    }
+
+    #[cfg(not(feature = "sqlcipher"))]
+    fn with_key(&self, options: SqliteConnectOptions) -> SqliteConnectOptions {
+        options
+    }
+
     fn connect_options(&self) -> SqliteConnectOptions {
         let synchronous = match self.synchronous {
             Synchronous::Normal => SqliteSynchronous::Normal,
@@ -164,7 +223,8 @@ impl SqliteStoreBuilder {
         };
         let fresh = || SqliteConnectOptions::new().synchronous(synchronous);
         match &self.source {
-            Source::File(path) => fresh()
+            Source::File(path) => self
+                .with_key(fresh())
                 .filename(path)
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal),

@@ -12,10 +12,13 @@ mod concurrency;
 mod damage;
 #[cfg(unix)]
 mod disk;
+mod hostile_ids;
 mod opening;
 #[cfg(unix)]
 mod other_program;
 mod outbox;
+#[cfg(unix)]
+mod permissions;
 #[cfg(unix)]
 mod process;
 mod refusals;

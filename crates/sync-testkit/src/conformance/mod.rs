@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs one behaviour on a runtime of its own, with two threads so that races are real; a deadlock
 /// fails instead of hanging.
 pub fn run<T>(behavior: impl Future<Output = T>) -> T {
+    sync_core::contents::show_in_debug();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

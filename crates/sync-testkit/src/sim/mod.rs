@@ -194,6 +194,8 @@ impl Simulation {
     }
 
     fn happen(&self, schedule: &Schedule, with_story: bool) -> Outcome {
+        // What is told of a world is read by its developer.
+        sync_core::contents::show_in_debug();
         let mut world = World::new(&schedule.setup, &self.tables, with_story);
         let mut failed_at = None;
         for (place, step) in schedule.steps.iter().enumerate() {

@@ -79,7 +79,7 @@ impl World<'_> {
         for event in events {
             let mut shared = lock(&self.shared);
             shared.counters.event(&event);
-            shared.tell(|| format!("    {number} event: {event}"));
+            shared.tell(|| format!("    {number} event: {event:?}"));
             drop(shared);
             self.note_contested(&event);
             if let Some(unexplained) = self.unexplained.get_mut(&number) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proptest::prelude::{any, prop, proptest};
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::json;
 use sync_core::transport::{
     FetchRequest, PushChange, PushOp, PushOutcome, PushResult, TransportError, TransportErrorKind,

@@ -71,3 +71,25 @@ proptest! {
         let _ = answer::health(&head, &body);
     }
 }
+
+proptest! {
+    #[test]
+    fn an_integer_in_a_row_comes_exactly_or_in_letters(
+        number in "-?[1-9][0-9]{0,30}",
+        before in "[a-z\\\\\"]{0,3}",
+    ) {
+        let key = serde_json::to_string(&before)?;
+        let row = format!(r#"{{"id":"e1","at":{{{key}:[0,{number}]}}}}"#);
+        let text = format!(r#"{{"items":[{row}, {{"id":"e2"}}],"total":2}}"#);
+        let page = answer::pull(&head(200, &[]), &body(&text), &KindRoute::new()).unwrap();
+        if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+            prop_assert_eq!(page.items[0]["at"][&before][1].to_string(), number);
+            prop_assert!(page.unreadable.is_empty());
+        } else {
+            prop_assert_eq!(&page.items, &[json!({"id": "e2"})]);
+            prop_assert_eq!(&page.unreadable[0].text.0, &row);
+            prop_assert_eq!(page.unreadable[0].id.as_ref().map(EntityId::as_str), Some("e1"));
+        }
+        prop_assert_eq!(page.total, Some(2));
+    }
+}
