@@ -29,6 +29,7 @@ const LEVELS: &[&[&str]] = &[
         "answer",
         "quarantine",
         "context",
+        "identity",
     ],
     &["push", "pull"],
     &["engine", "writer"],

@@ -244,4 +244,36 @@ impl SyncEngine {
         let mut tx = self.context().store.begin(TxMode::Read).await?;
         Ok(tx.quarantined(kind, None, limit).await?)
     }
+
+    /// Takes an entry out of quarantine by its key: the app has done with it what there was to do.
+    /// `false`: there is none. An entry that could not be applied comes back with the next change
+    /// of its record.
+    ///
+    /// ```
+    /// # use sync_core::store::QuarantineCause;
+    /// # async fn example(engine: &sync_core::SyncEngine, kind: &sync_core::Kind)
+    /// # -> Result<(), sync_core::SyncError> {
+    /// // What the server lost when its backup was restored: offered to the user, then dropped.
+    /// for entry in engine.quarantined(kind, 100).await? {
+    ///     if entry.cause == QuarantineCause::ServerRestored {
+    ///         println!("the server lost {}", entry.row);
+    ///         engine.forget_quarantined(kind, &entry.key).await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn forget_quarantined(&self, kind: &Kind, key: &str) -> Result<bool, SyncError> {
+        let keys = [key.to_owned()];
+        let mut tx = self.context().store.begin(TxMode::Write).await?;
+        if tx.quarantined_of(kind, &keys).await?.is_empty() {
+            return Ok(false);
+        }
+        tx.delete_quarantine(kind, &keys).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod asking;
 mod batches;
 mod deciding;
@@ -13,6 +14,7 @@ mod deleting;
 mod device;
 mod pages;
 mod resolving;
+mod restoring;
 mod resyncs;
 mod rows;
 mod sending;
