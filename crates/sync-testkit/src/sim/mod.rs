@@ -32,6 +32,7 @@ mod check;
 mod client;
 mod counters;
 mod generate;
+mod guest;
 mod link;
 mod pause;
 mod quiet;
