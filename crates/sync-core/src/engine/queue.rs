@@ -168,7 +168,14 @@ impl SyncEngine {
         let mut tx = context.store.begin(TxMode::Write).await?;
         let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
         let (op_ids, maybe_applied) = entity.discard(&rules);
-        let generation = tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation);
+        // After a restore, what was known is no proof that the server still has the record.
+        let generation = tx.cursor(kind).await?.map_or(0, |cursor| {
+            if cursor.is_restoring() {
+                0
+            } else {
+                cursor.generation
+            }
+        });
         context.save(&mut *tx, &mut entity, generation).await?;
         tx.commit().await?;
         let mut events = std::mem::take(&mut entity.effects.events);
