@@ -8,7 +8,6 @@ use sync_core::json::JsonMap;
 
 use super::check::{Violation, wrote_both};
 use super::client::{ENDLESS, What, Writing};
-use super::link::lock;
 use super::schedule::{Act, ServerAct};
 use super::server::{Key, OFFENSIVE};
 use super::tables::SimTable;
@@ -292,18 +291,6 @@ impl<'a> World<'a> {
                 }
             }
         }
-    }
-
-    /// Nothing that waits on a device may be lost with the server's past.
-    fn note_waiting(&mut self) {
-        let mut shared = lock(&self.shared);
-        if !shared.server.habits.epochs {
-            return;
-        }
-        // With an answer under way, what the server said of its past still counts.
-        let quiet = self.clients.iter().filter(|one| one.tasks.is_empty());
-        let waiting = quiet.flat_map(|one| one.seen.all_ops());
-        shared.server.forget_effects(waiting.map(|op| &op.op_id));
     }
 
     fn server_write(&mut self, table: u8, row: u8, fields: u16, commits_late: bool) {

@@ -1,6 +1,7 @@
 //! Draws a schedule from a seed. Every world has some habits, faults and kinds of acts and lacks
 //! others: what is rare everywhere is frequent somewhere.
 
+use super::later;
 use super::schedule::{
     Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
 };
@@ -41,39 +42,11 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
-    visit(seed, &mut setup, &mut drawn);
+    later::draw(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,
         steps: drawn,
-    }
-}
-
-/// What came to the worlds later is drawn from numbers of its own, so that the rest of a world stays
-/// what it was.
-fn visit(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
-    let mut rng = fastrand::Rng::with_seed(!seed);
-    setup.habits.epochs = rng.bool();
-    let rng = &mut rng;
-    let insert = |rng: &mut fastrand::Rng, steps: &mut Vec<Step>, step| {
-        steps.insert(rng.usize(..=steps.len()), step);
-    };
-    if one_in(rng, 8) {
-        for _ in 0..rng.u32(1..4) {
-            for act in [ServerAct::Backup, ServerAct::Restore] {
-                insert(rng, steps, Step::Server { act });
-            }
-        }
-    }
-    if one_in(rng, 8) {
-        for _ in 0..rng.u32(1..5) {
-            let guest = Step::Guest {
-                client: rng.u8(..setup.clients),
-                discards: rng.bool(),
-                awaits: one_in(rng, 3).then(|| rng.u8(1..40)),
-            };
-            insert(rng, steps, guest);
-        }
     }
 }
 

@@ -33,6 +33,7 @@ mod client;
 mod counters;
 mod generate;
 mod guest;
+mod later;
 mod link;
 mod pause;
 mod quiet;

@@ -43,7 +43,7 @@ async fn next(device: Device, setup: Setup) -> Result<Device, SyncError> {
 }
 
 #[tokio::test]
-async fn e2e_the_engine_s_account_counts_for_the_tokens_without_being_named_twice() {
+async fn hazard_e63_the_edits_of_one_account_do_not_leave_with_the_token_of_another() {
     let server = server_with_note().await;
     let here = of(&server, "ann", "bea").open().await;
     here.create("n2", json!({"title": "ann's"})).await;
@@ -61,7 +61,7 @@ async fn e2e_the_engine_s_account_counts_for_the_tokens_without_being_named_twic
 }
 
 #[tokio::test]
-async fn e2e_another_account_on_the_same_file_starts_from_nothing() {
+async fn hazard_e63_another_account_on_the_same_file_starts_from_nothing() {
     let server = server_with_note().await;
     let here = of(&server, "ann", "ann").open().await;
     here.sync_fully().await;
