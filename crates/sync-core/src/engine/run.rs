@@ -49,6 +49,10 @@ impl Shared {
             self.pull(needed, resync.take(), pushed.reachable, &mut report)
                 .await?;
             let waits = !pushed.held.is_empty() && report.pull.is_complete();
+            if pull_kinds.is_empty() {
+                // What only the push needed is no pull that somebody asked for.
+                report.pull = PhaseEnd::Skipped;
+            }
             if !waits && context.identity.other_epoch().is_none() {
                 break;
             }

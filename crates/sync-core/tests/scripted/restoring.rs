@@ -381,6 +381,7 @@ async fn a_push_alone_pulls_what_it_needs_after_a_restore() {
         .answers(accepted(live(json!({"id": ID, "a": "mine", "b": "b"}), 10)));
     let report = device.push().await;
     assert_eq!((report.push, report.pending), (PhaseEnd::Completed, 0));
+    assert_eq!(report.pull, PhaseEnd::Skipped, "nobody asked for one");
 }
 
 #[tokio::test]
