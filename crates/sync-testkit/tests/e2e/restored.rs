@@ -1,6 +1,6 @@
 //! A server that was restored from a backup, over HTTP: nothing is lost in silence.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sync_core::store::QuarantineCause;
 use sync_core::{PhaseEnd, SyncEvent};
 use sync_testkit::{Fault, MockServer, Route};
@@ -125,7 +125,7 @@ async fn e2e_a_restore_is_survived_whichever_request_is_the_last_before_the_proc
         server.clear_recorded();
         let gate = server.fault(Fault::drop_after()).skip(last).always();
         let _ = here.sync().await;
-        let complete = server.recorded().len() <= last as usize;
+        let complete = server.recorded().len() <= last;
         gate.remove();
         // Another process goes on with the file.
         let (folder, world) = (here.folder.clone(), here.world.clone());
@@ -172,5 +172,4 @@ async fn e2e_a_server_that_begins_to_tell_its_epoch_is_only_remembered() {
     let sql = "SELECT COUNT(*) FROM sync_meta WHERE key LIKE 'epoch:%' AND value = 'first'";
     assert_eq!(here.count(sql).await, 1);
     assert_eq!(exported(&here).await, Vec::<String>::new());
-    assert_eq!(Value::Null, json!(null));
 }
