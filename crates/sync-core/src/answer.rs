@@ -62,6 +62,7 @@ pub(crate) fn classify_error(kind: TransportErrorKind) -> AnswerClass {
     match kind {
         TransportErrorKind::Offline
         | TransportErrorKind::Unavailable
+        | TransportErrorKind::EpochChanged
         | TransportErrorKind::Configuration => AnswerClass::Environment,
         TransportErrorKind::Unauthorized => AnswerClass::Auth,
         TransportErrorKind::Rejected => AnswerClass::Refused,

@@ -9,16 +9,20 @@ use crate::env::Env;
 use crate::error::SyncError;
 use crate::event::{EventHub, SyncEvent};
 use crate::id::Kind;
+use crate::identity::Identity;
 use crate::outbox::{Entity, Refused, Rules};
 use crate::quarantine;
 use crate::stats::SyncStats;
-use crate::store::{CursorState, QuarantineEntry, Store, StoreError, StoreTx, TxMode};
+use crate::store::{
+    CursorState, QuarantineCause, QuarantineEntry, Store, StoreError, StoreTx, TxMode,
+};
 use crate::table::Table;
 use crate::time::Timestamp;
 use crate::transport::{Answer, Features, PushOutcome, PushResult, Transport};
 use crate::version::ServerState;
 
 const CLOCK_OFFSET: &str = "clock_offset_nanos";
+const EPOCH: &str = "epoch";
 /// What a `Date` header, in whole seconds, cannot tell.
 const UNCERTAINTY: i128 = 1_000_000_000;
 
@@ -28,7 +32,6 @@ pub(crate) struct Observed {
     pub(crate) features: Features,
     /// Server clock minus device clock.
     pub(crate) clock_offset_nanos: i128,
-    pub(crate) epoch: Option<String>,
 }
 
 /// Everything that an engine works with. Shared by all its handles.
@@ -42,6 +45,7 @@ pub(crate) struct Context {
     pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) events: EventHub,
     pub(crate) observed: Mutex<Observed>,
+    pub(crate) identity: Arc<Identity>,
 }
 
 impl Context {
@@ -60,7 +64,19 @@ impl Context {
     /// Begins a transaction of a run: every claim, settle and page goes through here, so that what
     /// must hold for all of them is asked in one place.
     pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
-        self.store.begin(mode).await
+        let mut tx = self.store.begin(mode).await?;
+        if mode != TxMode::Read
+            && let Some(epoch) = self.identity.unsaved_epoch()
+        {
+            // No data of an epoch without the epoch.
+            tx.put_meta(&self.epoch_note(), Some(&epoch)).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Where the epoch of the server is noted that the transport talks to.
+    pub(crate) fn epoch_note(&self) -> String {
+        format!("{EPOCH}:{}", self.transport.capabilities().origin)
     }
 
     pub(crate) fn rules<'a>(&'a self, table: &'a Table) -> Rules<'a> {
@@ -82,7 +98,6 @@ impl Context {
         let Answer {
             value,
             server_date,
-            epoch,
             features,
             ..
         } = answer;
@@ -92,9 +107,6 @@ impl Context {
         }
         if let Some(date) = server_date {
             observed.clock_offset_nanos = date.unix_nanos() - self.env.now().unix_nanos();
-        }
-        if epoch.is_some() {
-            observed.epoch = epoch;
         }
         value
     }
@@ -145,12 +157,17 @@ impl Context {
         {
             self.observed().clock_offset_nanos = offset;
         }
+        self.identity.recall(tx.meta(&self.epoch_note()).await?);
         Ok(())
     }
 
     /// Keeps what was observed for the next process, if it differs from what is kept by more than
     /// a `Date` header can tell.
     pub(crate) async fn remember(&self) -> Result<(), StoreError> {
+        if self.identity.unsaved_epoch().is_some() {
+            self.begin(TxMode::Write).await?.commit().await?;
+            self.identity.epoch_is_saved();
+        }
         let offset = self.observed().clock_offset_nanos;
         let kept = self
             .store
@@ -197,6 +214,7 @@ impl Context {
             tag: None,
             reason: refused.reason,
             since: self.env.now(),
+            cause: QuarantineCause::BadRow,
         };
         let mut entries = refused.into_iter().map(entry).collect();
         quarantine::put(tx, &entity.kind, &mut entries).await?;

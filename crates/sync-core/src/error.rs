@@ -120,6 +120,28 @@ pub enum SyncError {
     /// The run that served this call failed; others may have been served by it too.
     #[error(transparent)]
     Run(std::sync::Arc<SyncError>),
+    /// The database holds operations of another account.
+    #[error(
+        "{pending} operations of another account are not sent yet ({which}): build the engine for \
+         that account and sync, or discard them there with `sign_out`"
+    )]
+    OtherAccount {
+        /// How many.
+        pending: usize,
+        /// Their entities, the first ones by name.
+        which: String,
+    },
+    /// Nobody is signed out while operations wait.
+    #[error(
+        "{pending} operations are not sent yet ({which}): sync first, or sign out with \
+         SignOut::DiscardPending"
+    )]
+    Unsent {
+        /// How many.
+        pending: usize,
+        /// Their entities, the first ones by name.
+        which: String,
+    },
     /// The engine was shut down.
     #[error("the engine was shut down: build a new one")]
     ShutDown,

@@ -23,6 +23,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 pub mod id;
+mod identity;
 pub mod json;
 pub mod layers;
 pub mod merge;
@@ -51,7 +52,7 @@ pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
     resolve_fn,
 };
-pub use engine::{Discarded, SyncEngine, SyncEngineBuilder, SyncOptions};
+pub use engine::{Discarded, SignOut, SyncEngine, SyncEngineBuilder, SyncOptions};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;

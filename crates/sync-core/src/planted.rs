@@ -132,6 +132,13 @@ mod switch {
         DeletesUnseen = "deletes-unseen" breaks ["I8"];
         /// A quarantined row that the table refuses once more is dropped: I7.
         QuarantineDropped = "quarantine-dropped" breaks ["I7"];
+        /// Answers of a server that was restored from a backup are used as if nothing had happened:
+        /// what the server lost stays in the replica.
+        EpochIgnored = "epoch-ignored" breaks ["I7", "I2", "I10"];
+        /// What the server lost with a restored backup is overwritten without having been exported: I2.
+        LostRowsDropped = "lost-rows-dropped" breaks ["I2"];
+        /// Another account's data is cleared, but for the cursors: I7.
+        AccountKeepsCursor = "account-keeps-cursor" breaks ["I7", "I6"];
     }
 
     impl Defect {

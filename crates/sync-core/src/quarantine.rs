@@ -31,6 +31,19 @@ pub(crate) async fn put(
     tx.put_quarantine(entries).await
 }
 
+/// Sets rows of one kind aside that are not there yet, by their keys; returns them.
+pub(crate) async fn put_new(
+    tx: &mut dyn StoreTx,
+    kind: &Kind,
+    mut entries: Vec<QuarantineEntry>,
+) -> Result<Vec<QuarantineEntry>, StoreError> {
+    let keys: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let kept = tx.quarantined_of(kind, &keys).await?;
+    entries.retain(|entry| kept.iter().all(|kept| kept.key != entry.key));
+    tx.put_quarantine(&entries).await?;
+    Ok(entries)
+}
+
 /// Releases the entries of records that were applied: those that are not newer than what the store
 /// knows of the record now.
 pub(crate) async fn release(

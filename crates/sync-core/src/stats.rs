@@ -66,6 +66,9 @@ pub enum PhaseEnd {
     },
     /// It stopped because the server wants other credentials.
     AuthRequired,
+    /// It stopped because the server was restored from a backup; nothing is sent before everything
+    /// was pulled again.
+    ServerRestored,
     /// It stopped, or part of it did, for another reason.
     Failed {
         /// What happened.

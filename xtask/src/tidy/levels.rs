@@ -37,6 +37,7 @@ const LEVELS: &[&[&str]] = &[
         "answer",
         "quarantine",
         "context",
+        "identity",
     ],
     &["push", "pull"],
     &["engine", "writer"],

@@ -1,6 +1,7 @@
 //! Building an engine: everything that can be checked is checked here.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::existing::settle_existing_rows;
 use super::turn::Turns;
 use super::{Shared, SyncEngine};
+use super::{account, restore};
 use crate::backoff::{FullJitter, RetryPolicy};
 use crate::config::SyncConfig;
 use crate::context::{Context, Observed};
@@ -16,6 +18,7 @@ use crate::env::Env;
 use crate::error::SyncError;
 use crate::event::EventHub;
 use crate::id::{InvalidId, Kind};
+use crate::identity::{Identity, IdentityLayer};
 use crate::layers;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
@@ -35,6 +38,8 @@ pub struct SyncEngineBuilder {
     env: Env,
     retry: Option<Arc<dyn RetryPolicy>>,
     bare_transport: bool,
+    account: Option<String>,
+    takes_unnamed: bool,
 }
 
 impl SyncEngineBuilder {
@@ -47,6 +52,8 @@ impl SyncEngineBuilder {
             env: Env::system(),
             retry: None,
             bare_transport: false,
+            account: None,
+            takes_unnamed: false,
         }
     }
 
@@ -86,6 +93,38 @@ impl SyncEngineBuilder {
         self
     }
 
+    /// Names the account that the data belongs to; an id rather than an address, because it is kept
+    /// in the database. The transport refuses tokens of another account.
+    ///
+    /// Best is a database file for each account. Where accounts share one: opening it under another
+    /// account is [`SyncError::OtherAccount`] while operations wait; otherwise what was synced is
+    /// cleared in the opening transaction, local-only columns with their rows. Rows that were never
+    /// synced and are not queued stay.
+    ///
+    /// ```
+    /// # use sync_core::{MemoryStore, SyncEngine, SyncEntity, Transport};
+    /// # async fn example<Todo: SyncEntity>(transport: impl Transport) -> Result<(), sync_core::SyncError> {
+    /// let engine = SyncEngine::builder(MemoryStore::new(), transport)
+    ///     .account("user-7")
+    ///     .table::<Todo>()
+    ///     .build()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    /// What a database holds that was never opened under an account is this account's: for an app
+    /// that had no accounts before. Without it, [`SyncEngineBuilder::build`] refuses such data,
+    /// because nobody can tell whose it is.
+    pub fn takes_unnamed_data(mut self) -> Self {
+        self.takes_unnamed = true;
+        self
+    }
+
     /// Uses the transport as it is: without the layers for tracing, repeats and time-outs.
     pub fn bare_transport(mut self) -> Self {
         self.bare_transport = true;
@@ -97,10 +136,15 @@ impl SyncEngineBuilder {
     /// # Errors
     /// [`SyncError::Config`] naming every setting, kind and table that cannot work, and every table
     /// that had rows before it was synced and does not say whose they are
-    /// ([`TableConfig::existing_rows`]);
+    /// ([`TableConfig::existing_rows`]), and if the database belongs to an account that is not named;
+    /// [`SyncError::OtherAccount`] if operations of another account wait;
     /// [`SyncError::Store`] if the user's tables do not fit or the database cannot be prepared.
     pub async fn build(self) -> Result<SyncEngine, SyncError> {
         self.config.validate()?;
+        if self.account.as_deref() == Some("") {
+            let message = "the account must not be empty: leave it out where there is none";
+            return Err(SyncError::Config(message.to_owned()));
+        }
         let tables = checked(self.tables, &self.config)?;
         let schemas: Vec<TableSchema> = tables.values().map(|table| table.schema.clone()).collect();
         self.store.prepare(&schemas).await?;
@@ -112,9 +156,11 @@ impl SyncEngineBuilder {
         } else {
             layers::standard(self.transport, &self.config, &self.env, &retry)
         };
+        let identity = Arc::new(Identity::new(self.account));
         let context = Context {
             store: self.store,
-            transport,
+            transport: Arc::new(IdentityLayer::new(transport, identity.clone())),
+            identity,
             tables,
             events: EventHub::new(self.config.event_capacity),
             config: self.config,
@@ -125,6 +171,8 @@ impl SyncEngineBuilder {
         let mut tx = context.store.begin(TxMode::Read).await?;
         context.recall(&mut *tx).await?;
         drop(tx);
+        account::settle(&context, self.takes_unnamed).await?;
+        restore::catch_up(&context).await?;
         settle_existing_rows(&context).await?;
         Ok(SyncEngine {
             shared: Arc::new(Shared {
@@ -132,6 +180,7 @@ impl SyncEngineBuilder {
                 turns: Turns::default(),
                 auto: Mutex::new(None),
                 shut_down: CancellationToken::new(),
+                signed_out: AtomicBool::new(false),
             }),
         })
     }

@@ -1,17 +1,21 @@
 //! The engine: the one thing an app holds.
 
+mod account;
 mod auto;
 mod builder;
 mod existing;
 mod queue;
+mod restore;
 mod run;
 mod turn;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
+pub use account::SignOut;
 pub use builder::SyncEngineBuilder;
 pub use queue::Discarded;
 
@@ -99,6 +103,8 @@ struct Shared {
     turns: Turns,
     auto: std::sync::Mutex<Option<AutoTask>>,
     shut_down: CancellationToken,
+    /// Is the account's data gone, so that nothing may be written any more?
+    signed_out: AtomicBool,
 }
 
 impl SyncEngine {
@@ -201,6 +207,10 @@ impl SyncEngine {
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         self.shared.context.store.clone()
+    }
+
+    pub(crate) fn is_signed_out(&self) -> bool {
+        self.shared.signed_out.load(Ordering::Acquire)
     }
 
     pub(crate) fn context(&self) -> &Context {

@@ -168,7 +168,14 @@ impl SyncEngine {
         let mut tx = context.store.begin(TxMode::Write).await?;
         let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
         let (op_ids, maybe_applied) = entity.discard(&rules);
-        let generation = tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation);
+        // After a restore, what was known is no proof that the server still has the record.
+        let generation = tx.cursor(kind).await?.map_or(0, |cursor| {
+            if cursor.is_restoring() {
+                0
+            } else {
+                cursor.generation
+            }
+        });
         context.save(&mut *tx, &mut entity, generation).await?;
         tx.commit().await?;
         let mut events = std::mem::take(&mut entity.effects.events);
@@ -243,5 +250,37 @@ impl SyncEngine {
     ) -> Result<Vec<QuarantineEntry>, SyncError> {
         let mut tx = self.context().store.begin(TxMode::Read).await?;
         Ok(tx.quarantined(kind, None, limit).await?)
+    }
+
+    /// Takes an entry out of quarantine by its key: the app has done with it what there was to do.
+    /// `false`: there is none. An entry that could not be applied comes back with the next change
+    /// of its record.
+    ///
+    /// ```
+    /// # use sync_core::store::QuarantineCause;
+    /// # async fn example(engine: &sync_core::SyncEngine, kind: &sync_core::Kind)
+    /// # -> Result<(), sync_core::SyncError> {
+    /// // What the server lost when its backup was restored: offered to the user, then dropped.
+    /// for entry in engine.quarantined(kind, 100).await? {
+    ///     if entry.cause == QuarantineCause::ServerRestored {
+    ///         println!("the server lost {}", entry.row);
+    ///         engine.forget_quarantined(kind, &entry.key).await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SyncError::Store`] if the database fails.
+    pub async fn forget_quarantined(&self, kind: &Kind, key: &str) -> Result<bool, SyncError> {
+        let keys = [key.to_owned()];
+        let mut tx = self.context().store.begin(TxMode::Write).await?;
+        if tx.quarantined_of(kind, &keys).await?.is_empty() {
+            return Ok(false);
+        }
+        tx.delete_quarantine(kind, &keys).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }

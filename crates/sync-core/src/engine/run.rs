@@ -1,14 +1,28 @@
 //! One run: push, then pull.
 
+use std::collections::BTreeSet;
+
 use super::Shared;
 use super::turn::Request;
 use crate::error::SyncError;
 use crate::event::{SyncEvent, SyncPhase};
+use crate::id::Kind;
 use crate::op::OpStatus;
-use crate::pull::PullPhase;
+use crate::pull::{PullPhase, ResyncRequest};
 use crate::push::{OpenQuestions, PushPhase};
 use crate::stats::{PhaseEnd, SyncReport};
 use crate::store::{OpQuery, TxMode};
+
+/// After the restore of a backup: what found it, everything from zero, what waits.
+const ROUNDS: u32 = 3;
+
+/// What pushing came to.
+struct Pushed {
+    /// Is there a server to pull from?
+    reachable: bool,
+    /// Kinds that cannot be pushed before they were pulled again.
+    held: Vec<Kind>,
+}
 
 impl Shared {
     /// Spawns nothing: whoever polls this does the work, and dropping it stops the work.
@@ -20,31 +34,27 @@ impl Shared {
         let context = &self.context;
         let started = context.env.monotonic();
         let mut report = SyncReport::default();
-        let mut reachable = true;
         let push_kinds = context.kinds(request.options.push_kinds.as_ref());
-        if !push_kinds.is_empty() {
-            context.events.emit(SyncEvent::SyncStarted {
-                phase: SyncPhase::Push,
-            });
-            let mut push = PushPhase::new(context, push_kinds, questions);
-            report.push = push.run().await?;
-            report.stats.add(push.stats);
-            reachable = push.server_answered || !matches!(report.push, PhaseEnd::Offline { .. });
-        }
         let pull_kinds = context.kinds(request.options.pull_kinds.as_ref());
-        if !pull_kinds.is_empty() {
-            if reachable {
-                context.events.emit(SyncEvent::SyncStarted {
-                    phase: SyncPhase::Pull,
-                });
-                let pull = PullPhase::new(context, request.resync)
-                    .run(pull_kinds)
-                    .await?;
-                report.stats.add(pull.stats);
-                report.pull = pull.end;
-                report.pull_failures = pull.failures;
-            } else {
-                report.pull = report.push.clone();
+        let mut resync = request.resync;
+        for _ in 0..ROUNDS {
+            self.take_up_epoch().await?;
+            let pushed = self.push(&push_kinds, questions, &mut report).await?;
+            if context.identity.other_epoch().is_some() {
+                continue;
+            }
+            // A push that waits for a pull is no push without it, whatever the caller left out.
+            let needed: BTreeSet<&Kind> = pull_kinds.iter().chain(&pushed.held).collect();
+            let needed = needed.into_iter().cloned().collect();
+            self.pull(needed, resync.take(), pushed.reachable, &mut report)
+                .await?;
+            let waits = !pushed.held.is_empty() && report.pull.is_complete();
+            if pull_kinds.is_empty() {
+                // What only the push needed is no pull that somebody asked for.
+                report.pull = PhaseEnd::Skipped;
+            }
+            if !waits && context.identity.other_epoch().is_none() {
+                break;
             }
         }
         self.count_waiting(&mut report).await?;
@@ -54,6 +64,54 @@ impl Shared {
             stats: report.stats,
         });
         Ok(report)
+    }
+
+    async fn push(
+        &self,
+        kinds: &[Kind],
+        questions: &mut OpenQuestions,
+        report: &mut SyncReport,
+    ) -> Result<Pushed, SyncError> {
+        if kinds.is_empty() {
+            return Ok(Pushed {
+                reachable: true,
+                held: Vec::new(),
+            });
+        }
+        self.context.events.emit(SyncEvent::SyncStarted {
+            phase: SyncPhase::Push,
+        });
+        let mut push = PushPhase::new(&self.context, kinds.to_vec(), questions);
+        report.push = push.run().await?;
+        report.stats.add(push.stats);
+        Ok(Pushed {
+            reachable: push.server_answered || !matches!(report.push, PhaseEnd::Offline { .. }),
+            held: push.held,
+        })
+    }
+
+    async fn pull(
+        &self,
+        kinds: Vec<Kind>,
+        resync: Option<ResyncRequest>,
+        reachable: bool,
+        report: &mut SyncReport,
+    ) -> Result<(), SyncError> {
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        if !reachable {
+            report.pull = report.push.clone();
+            return Ok(());
+        }
+        self.context.events.emit(SyncEvent::SyncStarted {
+            phase: SyncPhase::Pull,
+        });
+        let pull = PullPhase::new(&self.context, resync).run(kinds).await?;
+        report.stats.add(pull.stats);
+        report.pull = pull.end;
+        report.pull_failures = pull.failures;
+        Ok(())
     }
 
     async fn count_waiting(&self, report: &mut SyncReport) -> Result<(), SyncError> {

@@ -151,6 +151,7 @@ impl fmt::Display for SyncEvent {
             } => {
                 write!(f, "SweepHeld({kind}, {candidates} of {of} rows)")
             }
+            Self::ServerRestored { before, now } => write!(f, "ServerRestored({before} -> {now})"),
             Self::Lagged(missed) => write!(f, "Lagged({missed})"),
         }
     }

@@ -37,6 +37,8 @@ pub enum FullResyncReason {
     FilterChanged,
     /// The transport talks to another server (another base URL) than the one that was pulled.
     ServerChanged,
+    /// The server was restored from a backup ([`SyncEvent::ServerRestored`]).
+    ServerRestored,
 }
 
 /// Something that happened; the names are those of the Dart family.
@@ -49,6 +51,15 @@ pub enum SyncEvent {
         kind: Kind,
         /// Why.
         reason: FullResyncReason,
+    },
+    /// The server's epoch changed: it was restored from a backup. Everything is pulled again before
+    /// anything is sent; what the server has lost and this device still has is exported to
+    /// quarantine ([`crate::store::QuarantineCause::ServerRestored`]) before it goes.
+    ServerRestored {
+        /// The epoch so far.
+        before: String,
+        /// The epoch from now on.
+        now: String,
     },
     /// A half of a run begins.
     SyncStarted {

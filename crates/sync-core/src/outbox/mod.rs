@@ -13,6 +13,7 @@ mod next;
 #[cfg(sync_planted)]
 mod planted;
 mod pulled;
+mod restored;
 mod save;
 mod settle;
 mod verdict;
@@ -22,3 +23,4 @@ pub(crate) use content::{has_landed, same_content, strip_for_server};
 pub(crate) use entity::{Entity, Refused, Rules};
 pub(crate) use judge::{Flow, Found};
 pub(crate) use next::{Attempt, FetchWhy, Next};
+pub(crate) use restored::{is_lost, with_stamp};

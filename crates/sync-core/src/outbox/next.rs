@@ -68,7 +68,7 @@ impl Entity {
             if head.status != OpStatus::Pending || head.seq > watermark {
                 return Next::Nothing;
             }
-            if head.fate == Fate::Unknown {
+            if head.fate == Fate::Unknown && head.precondition.is_some() {
                 if !attempt.checked && self.needs_check_before_repeat(attempt, features) {
                     return Next::Fetch(FetchWhy::Unchecked);
                 }

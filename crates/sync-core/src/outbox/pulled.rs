@@ -130,7 +130,10 @@ impl Entity {
             return Flow::Again;
         };
         if !super::content::same_state(base, &state) && !planted!(FetchedVersionAsBase) {
-            return self.conflict(Found::seen(state), rules);
+            // One of unknown fate, whose answers and keys a restored server has forgotten.
+            let negative = self.head().is_some_and(|head| head.fate == Fate::Unknown);
+            let found = Found::seen(state);
+            return self.conflict(Found { negative, ..found }, rules);
         }
         let deletes = self.head().is_some_and(|head| head.written.is_delete());
         if deletes && state.live().is_none() {

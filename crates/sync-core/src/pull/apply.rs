@@ -11,7 +11,9 @@ use crate::outbox::{Entity, same_content};
 use crate::quarantine;
 use crate::record::Record;
 use crate::stats::SyncStats;
-use crate::store::{CursorState, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx, TxMode};
+use crate::store::{
+    CursorState, QuarantineCause, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx, TxMode,
+};
 use crate::table::{BadRow, Table};
 
 /// What a chain has done so far.
@@ -77,6 +79,9 @@ impl PullPhase<'_> {
         // The server has these rows, even if the table cannot.
         let shown = done.refused.iter().map(|entry| EntityId::new(&entry.key));
         let shown: Vec<EntityId> = shown.filter_map(Result::ok).collect();
+        if cursor.is_restoring() {
+            self.withdraw(&mut *tx, kind, &done.refused).await?;
+        }
         set_aside(&mut *tx, kind, table, &mut done).await?;
         if cursor.resync.is_some() {
             tx.mark_seen(kind, cursor.generation, &shown).await?;
@@ -111,6 +116,7 @@ impl PullPhase<'_> {
         let pending: BTreeSet<EntityId> = tx.pending(kind, &ids).await?.into_iter().collect();
         let stored: BTreeMap<_, _> = tx.versions(kind, &ids).await?.into_iter().collect();
         let mut done = RowsDone::default();
+        let restoring = cursor.is_restoring();
         let (mut fresh, mut same_stamp, mut busy, mut seen) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
@@ -120,12 +126,18 @@ impl PullPhase<'_> {
             }
             match stored.get(&row.id) {
                 Some(Some(version)) if version.stamp == row.version.stamp => same_stamp.push(row),
-                Some(Some(version)) if version.is_newer_than(&row.version) => seen.push(row.id),
+                Some(Some(version)) if version.is_newer_than(&row.version) && !restoring => {
+                    seen.push(row.id);
+                }
                 _ => fresh.push(row),
             }
         }
         let changed = without_unchanged(tx, kind, same_stamp, &mut seen).await?;
         fresh.extend(changed);
+        if restoring {
+            self.export_replaced(tx, kind, &fresh, &stored, &mut done)
+                .await?;
+        }
         if cursor.resync.is_some() {
             let busy = busy.iter().map(|row| row.id.clone());
             let shown: Vec<EntityId> = seen.iter().cloned().chain(busy).collect();
@@ -135,7 +147,7 @@ impl PullPhase<'_> {
         done.handed_over = !busy.is_empty();
         self.write(tx, kind, table, fresh, cursor.generation, &mut done)
             .await?;
-        self.hand_over(tx, kind, table, busy, cursor.generation, &mut done)
+        self.hand_over(tx, kind, table, busy, cursor, &mut done)
             .await?;
         Ok(done)
     }
@@ -214,7 +226,7 @@ impl PullPhase<'_> {
         kind: &Kind,
         table: &Table,
         rows: Vec<Row>,
-        generation: u32,
+        cursor: &CursorState,
         done: &mut RowsDone,
     ) -> Result<(), SyncError> {
         if rows.is_empty() {
@@ -224,8 +236,11 @@ impl PullPhase<'_> {
         let rules = self.context.rules(table);
         let entities = Entity::load(tx, kind, &ids).await?;
         for (mut entity, row) in entities.into_iter().zip(rows) {
-            entity.pulled(row.into_state(), &rules);
-            self.context.save(tx, &mut entity, generation).await?;
+            let state = row.into_state();
+            self.show(tx, &mut entity, state, cursor, &rules).await?;
+            self.context
+                .save(tx, &mut entity, cursor.generation)
+                .await?;
             done.events.append(&mut entity.effects.events);
         }
         Ok(())
@@ -250,6 +265,7 @@ impl PullPhase<'_> {
             tag: None,
             reason,
             since,
+            cause: QuarantineCause::BadRow,
         }
     }
 }

@@ -4,6 +4,7 @@ mod apply;
 mod chain;
 mod incoming;
 mod quarantine;
+mod restored;
 mod resync;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use crate::store::{CursorState, Removal, TxMode};
 use crate::table::{SoftDelete, Table};
 use crate::transport::TransportErrorKind;
 use crate::version::Version;
+
+pub(crate) use self::restored::begin_restore;
 
 /// Pages share a transaction up to so many rows, or bytes of the answers that brought them.
 const ROWS_PER_TRANSACTION: usize = 5_000;
@@ -80,6 +83,9 @@ impl<'a> PullPhase<'a> {
             };
             tracing::debug!(kind = %outcome.kind, %error, "pull failed");
             total.end = worse(std::mem::take(&mut total.end), end_of(&error));
+            if epoch_changed(&error) {
+                continue;
+            }
             // Reports are logged, so they are without the server's words; the event has them.
             total
                 .failures
@@ -148,7 +154,8 @@ impl<'a> PullPhase<'a> {
         };
         if let Some(reason) = reason {
             let cleared = self.resync.is_some_and(|request| request.clear_data);
-            let is_first = !cursor.pulled && reason == FullResyncReason::Manual;
+            let is_first =
+                !cursor.pulled && reason == FullResyncReason::Manual && !cursor.is_restoring();
             resync::begin(&mut cursor, filter_changed || cleared);
             if is_first {
                 // A first pull is a full one, and sweeps nothing; it only starts over.
@@ -158,6 +165,7 @@ impl<'a> PullPhase<'a> {
         cursor.generation = cursor.generation.max(1);
         cursor.origin = Some(origin);
         cursor.filter = table.filter_text();
+        cursor.epoch = self.context.identity.known_epoch().or(cursor.epoch);
         if stored.as_ref() != Some(&cursor) {
             tx.put_cursor(kind, Some(&cursor)).await?;
             tx.commit().await?;
@@ -193,7 +201,7 @@ impl<'a> PullPhase<'a> {
             return Err(error);
         }
         resync::begin(&mut cursor, false);
-        if !cursor.pulled {
+        if !cursor.pulled && !cursor.is_restoring() {
             cursor.resync = None;
         }
         tx.put_cursor(kind, Some(&cursor)).await?;
@@ -341,9 +349,14 @@ fn expired(error: &SyncError) -> bool {
     matches!(error, SyncError::Transport(error) if error.kind() == TransportErrorKind::CursorExpired)
 }
 
+fn epoch_changed(error: &SyncError) -> bool {
+    matches!(error, SyncError::Transport(error) if error.kind() == TransportErrorKind::EpochChanged)
+}
+
 fn end_of(error: &SyncError) -> PhaseEnd {
     let reason = error.to_string();
     match error {
+        error if epoch_changed(error) => PhaseEnd::ServerRestored,
         SyncError::Transport(error) if error.is_environment() => PhaseEnd::Offline {
             reason,
             retry_after: error.retry_after(),
@@ -363,6 +376,7 @@ fn worse(one: PhaseEnd, other: PhaseEnd) -> PhaseEnd {
         PhaseEnd::Failed { .. } => 2,
         PhaseEnd::Offline { .. } => 3,
         PhaseEnd::AuthRequired => 4,
+        PhaseEnd::ServerRestored => 5,
     };
     if rank(&other) > rank(&one) {
         other

@@ -7,7 +7,7 @@ use crate::id::{EntityId, Kind};
 use crate::quarantine::release;
 use crate::record::Record;
 use crate::stats::SyncStats;
-use crate::store::TxMode;
+use crate::store::{QuarantineCause, TxMode};
 use crate::table::Table;
 
 const AT_A_TIME: u32 = 200;
@@ -30,6 +30,7 @@ impl PullPhase<'_> {
             let latest = self.context.corrected_now().latest_believable();
             let rows: Vec<Row> = entries
                 .into_iter()
+                .filter(|entry| entry.cause == QuarantineCause::BadRow)
                 .filter_map(|entry| {
                     let (id, stamp) = read(&entry.row, Some(&latest)).ok()?;
                     let mut row = Row::new(id, stamp, Record::try_from(entry.row).ok()?);

@@ -25,6 +25,7 @@ const AT_A_TIME: u32 = 500;
 pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
     // A resync that begins anew may not ask for less than the one that it replaces.
     let list_decides = list_decides || cursor.resync.as_ref().is_some_and(|old| old.clear_data);
+    let restored = cursor.is_restoring();
     *cursor = CursorState {
         origin: cursor.origin.take(),
         pulled: cursor.pulled,
@@ -32,12 +33,22 @@ pub(super) fn begin(cursor: &mut CursorState, list_decides: bool) {
         last_full_resync: cursor.last_full_resync.take(),
         filter: cursor.filter.take(),
         stamp_unit: cursor.stamp_unit,
+        epoch: cursor.epoch.take(),
+        restored: cursor.restored,
         resync: Some(ResyncState {
             pulled: false,
             clear_data: list_decides,
+            restored,
         }),
         ..CursorState::default()
     };
+}
+
+/// A row that a resync did not see.
+struct Missing {
+    id: EntityId,
+    /// Was it last seen before a backup was restored, so that the server may have lost it?
+    is_of_before: bool,
 }
 
 impl PullPhase<'_> {
@@ -57,7 +68,8 @@ impl PullPhase<'_> {
             .resync
             .as_ref()
             .is_some_and(|resync| resync.clear_data);
-        let candidates = self.candidates(kind, &cursor).await?;
+        let candidates = self.unseen_since(kind, cursor.generation).await?;
+        let of_before = self.of_before(kind, cursor.restored).await?;
         let total = self
             .context
             .begin(TxMode::Read)
@@ -74,18 +86,22 @@ impl PullPhase<'_> {
             });
         } else {
             for id in candidates {
+                let missing = Missing {
+                    is_of_before: of_before.contains(&id),
+                    id,
+                };
                 if list_decides || planted!(SweepUnconfirmed) {
-                    self.remove(kind, &id, &cursor).await?;
+                    self.remove(kind, &missing, &cursor, stats).await?;
                 } else {
-                    self.confirm_and_remove(kind, table, &id, &cursor, stats)
+                    self.confirm_and_remove(kind, table, &missing, &cursor, stats)
                         .await?;
                 }
             }
         }
         if !list_decides {
-            self.park_deletions(kind, table, &cursor).await?;
+            self.park_deletions(kind, table, &cursor, stats).await?;
         }
-        self.confirm_idle(kind, table, &cursor).await?;
+        self.confirm_idle(kind, table, &cursor, stats).await?;
         cursor.resync = None;
         cursor.last_full_resync = Some(self.context.env.now());
         let mut tx = self.context.begin(TxMode::Write).await?;
@@ -94,17 +110,16 @@ impl PullPhase<'_> {
         Ok(())
     }
 
-    async fn candidates(
+    /// Rows that were last seen before this generation.
+    pub(super) async fn unseen_since(
         &self,
         kind: &Kind,
-        cursor: &CursorState,
+        generation: u32,
     ) -> Result<Vec<EntityId>, SyncError> {
         let mut all: Vec<EntityId> = Vec::new();
         let mut tx = self.context.begin(TxMode::Read).await?;
         loop {
-            let page = tx
-                .unseen(kind, cursor.generation, all.last(), AT_A_TIME)
-                .await?;
+            let page = tx.unseen(kind, generation, all.last(), AT_A_TIME).await?;
             if page.is_empty() {
                 return Ok(all);
             }
@@ -116,16 +131,17 @@ impl PullPhase<'_> {
         &self,
         kind: &Kind,
         table: &Table,
-        id: &EntityId,
+        missing: &Missing,
         cursor: &CursorState,
         stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
+        let id = &missing.id;
         let Some(state) = self.ask(kind, id).await? else {
             return Ok(());
         };
         let Some(row) = row_of(id, &state) else {
             return if state.is_deleted() {
-                self.remove(kind, id, cursor).await
+                self.remove(kind, missing, cursor, stats).await
             } else {
                 self.mark_confirmed(kind, id, cursor).await
             };
@@ -149,7 +165,11 @@ impl PullPhase<'_> {
         match self.context.transport.fetch(request).await {
             Ok(answer) => Ok(Some(self.context.observe_state(answer))),
             Err(error)
-                if error.is_environment() || error.kind() == TransportErrorKind::Unauthorized =>
+                if error.is_environment()
+                    || matches!(
+                        error.kind(),
+                        TransportErrorKind::Unauthorized | TransportErrorKind::EpochChanged
+                    ) =>
             {
                 Err(error.into())
             }
@@ -177,13 +197,20 @@ impl PullPhase<'_> {
     async fn remove(
         &self,
         kind: &Kind,
-        id: &EntityId,
+        missing: &Missing,
         cursor: &CursorState,
+        stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
+        let id = &missing.id;
         let ids = std::slice::from_ref(id);
         let mut tx = self.context.begin(TxMode::Write).await?;
         let unseen_still = tx.pending(kind, ids).await?.is_empty();
         if unseen_still {
+            let exported = if missing.is_of_before {
+                self.export_missing(&mut *tx, kind, id).await?
+            } else {
+                Vec::new()
+            };
             let report = tx
                 .remove(
                     kind,
@@ -197,6 +224,7 @@ impl PullPhase<'_> {
             if report.written > 0 {
                 let (kind, upserts, deletes) = (kind.clone(), 0, report.written);
                 tx.commit().await?;
+                self.context.tell(exported, stats);
                 self.context.events.emit(SyncEvent::CacheUpdate {
                     kind,
                     upserts,
@@ -209,15 +237,19 @@ impl PullPhase<'_> {
                 .resync
                 .as_ref()
                 .is_some_and(|resync| resync.clear_data);
+            let mut events = Vec::new();
             if !list_decides {
                 let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
                 let rules = self.context.rules(self.context.table(kind)?);
-                entity.pulled(ServerState::gone(), &rules);
+                self.show(&mut *tx, &mut entity, ServerState::gone(), cursor, &rules)
+                    .await?;
                 self.context
                     .save(&mut *tx, &mut entity, cursor.generation)
                     .await?;
+                events = entity.effects.events;
             }
             tx.commit().await?;
+            self.context.tell(events, stats);
         }
         Ok(())
     }
@@ -228,6 +260,7 @@ impl PullPhase<'_> {
         kind: &Kind,
         table: &Table,
         cursor: &CursorState,
+        stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
         let heads = OpQuery {
             kinds: Some(vec![kind.clone()]),
@@ -249,7 +282,9 @@ impl PullPhase<'_> {
             }
             let mut tx = self.context.begin(TxMode::Write).await?;
             let mut entity = Entity::load_one(&mut *tx, kind, &head.entity_id).await?;
-            entity.pulled(state, &self.context.rules(table));
+            let rules = self.context.rules(table);
+            self.show(&mut *tx, &mut entity, state, cursor, &rules)
+                .await?;
             if planted!(PurgePending) {
                 entity.discard(&self.context.rules(table));
             }
@@ -257,6 +292,7 @@ impl PullPhase<'_> {
                 .save(&mut *tx, &mut entity, cursor.generation)
                 .await?;
             tx.commit().await?;
+            self.context.tell(entity.effects.events, stats);
         }
         Ok(())
     }
@@ -267,6 +303,7 @@ impl PullPhase<'_> {
         kind: &Kind,
         table: &Table,
         cursor: &CursorState,
+        stats: &mut SyncStats,
     ) -> Result<(), SyncError> {
         let mut after = None;
         loop {
@@ -283,11 +320,18 @@ impl PullPhase<'_> {
                 };
                 let mut tx = self.context.begin(TxMode::Write).await?;
                 let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
-                entity.fetched_idle(&state, &self.context.rules(table));
+                let rules = self.context.rules(table);
+                if cursor.is_restoring() {
+                    self.meet_restored(&mut *tx, &mut entity, state, &rules)
+                        .await?;
+                } else {
+                    entity.fetched_idle(&state, &rules);
+                }
                 self.context
                     .save(&mut *tx, &mut entity, cursor.generation)
                     .await?;
                 tx.commit().await?;
+                self.context.tell(entity.effects.events, stats);
             }
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct PushPhase<'a> {
     troubled: BTreeSet<Key>,
     /// So many entities in a row got no usable answer.
     troubled_in_a_row: u32,
+    /// Kinds that wait until everything was pulled again, because the server was restored.
+    pub(crate) held: Vec<Kind>,
     /// Which kinds were pulled from this server.
     pulled: BTreeSet<Kind>,
     questions: &'a mut OpenQuestions,
@@ -56,6 +58,7 @@ impl<'a> PushPhase<'a> {
             batch_limits: BTreeMap::new(),
             troubled: BTreeSet::new(),
             troubled_in_a_row: 0,
+            held: Vec::new(),
             pulled: BTreeSet::new(),
             questions,
             stats: SyncStats::default(),
@@ -88,15 +91,32 @@ impl<'a> PushPhase<'a> {
             self.fetch_unconfirmed().await?;
         }
         self.count_troubles().await?;
-        Ok(self.end.take().unwrap_or(PhaseEnd::Completed))
+        let end = if self.held.is_empty() {
+            PhaseEnd::Completed
+        } else {
+            PhaseEnd::ServerRestored
+        };
+        Ok(self.end.take().unwrap_or(end))
     }
 
     /// Fixes what this run works on, and lets open conflicts take part that nobody put off.
     async fn prepare(&mut self) -> Result<(), SyncError> {
         let mut tx = self.context.begin(TxMode::Write).await?;
-        for kind in &self.kinds {
-            if self.context.was_pulled(tx.cursor(kind).await?.as_ref()) {
+        for kind in std::mem::take(&mut self.kinds) {
+            let cursor = tx.cursor(&kind).await?;
+            if self.context.was_pulled(cursor.as_ref()) {
                 self.pulled.insert(kind.clone());
+            }
+            if cursor.is_some_and(|cursor| cursor.is_restoring()) {
+                let waiting = OpQuery {
+                    kinds: Some(vec![kind.clone()]),
+                    ..OpQuery::default()
+                };
+                if tx.count_ops(&waiting).await? > 0 {
+                    self.held.push(kind);
+                }
+            } else {
+                self.kinds.push(kind);
             }
         }
         let all = OpQuery {
@@ -188,7 +208,8 @@ impl<'a> PushPhase<'a> {
                 };
                 self.context.tell(vec![event], &mut self.stats);
             }
-            PhaseEnd::Completed | PhaseEnd::Skipped => {}
+            // The run goes on with what follows from it, and tells that.
+            PhaseEnd::ServerRestored | PhaseEnd::Completed | PhaseEnd::Skipped => {}
         }
         self.end = Some(end);
     }

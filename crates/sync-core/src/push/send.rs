@@ -12,7 +12,9 @@ use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules};
 use crate::stats::PhaseEnd;
 use crate::store::TxMode;
 use crate::time::Timestamp;
-use crate::transport::{PushOp, PushOutcome, PushRequest, PushResult, TransportError};
+use crate::transport::{
+    PushOp, PushOutcome, PushRequest, PushResult, TransportError, TransportErrorKind,
+};
 use crate::version::ServerState;
 
 /// So many entities in a row without a usable answer speak of the network, not of them.
@@ -278,6 +280,9 @@ impl PushPhase<'_> {
             );
         }
         match class {
+            _ if error.kind() == TransportErrorKind::EpochChanged => {
+                self.stop(PhaseEnd::ServerRestored);
+            }
             AnswerClass::Environment => {
                 let retry_after = error
                     .retry_after()

@@ -18,8 +18,8 @@ pub use changes::{ChangeHub, ChangeNotice, ChangeStream};
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
 pub use types::{
-    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Rejected, Removal,
-    ResyncState, RowOrigin, RowWrite, TxMode,
+    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineCause, QuarantineEntry, Rejected,
+    Removal, ResyncState, RowOrigin, RowWrite, TxMode,
 };
 
 use crate::id::{EntityId, Kind, OpId};

@@ -185,6 +185,14 @@ pub struct CursorState {
     /// The coarsest unit of a stamp seen, in nanoseconds.
     #[serde(default)]
     pub stamp_unit: u64,
+    /// The server's epoch, where it sends one: what was pulled before a backup was restored says
+    /// nothing of the server since.
+    #[serde(default)]
+    pub epoch: Option<String>,
+    /// The generation of the resync that followed the last restore of a backup, 0 = none: rows
+    /// that were last seen before it may be ones that the server lost.
+    #[serde(default)]
+    pub restored: u32,
 }
 
 /// How far a full resync of one kind has come.
@@ -194,6 +202,17 @@ pub struct ResyncState {
     pub pulled: bool,
     /// Was it asked for with `clear_data`, so that the list alone decides?
     pub clear_data: bool,
+    /// Does it follow the restore of a backup? Nothing is pushed before its end.
+    #[serde(default)]
+    pub restored: bool,
+}
+
+impl CursorState {
+    /// Is everything pulled again because the server was restored from a backup?
+    #[must_use]
+    pub fn is_restoring(&self) -> bool {
+        self.resync.as_ref().is_some_and(|resync| resync.restored)
+    }
 }
 
 /// A conflict that waits for a decision.
@@ -217,12 +236,31 @@ pub struct ConflictEntry {
     pub detected_at: Timestamp,
 }
 
-/// A pulled row that could not be applied.
+/// Why a row is in quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum QuarantineCause {
+    /// The table cannot hold it; it is tried again after every pull.
+    #[default]
+    BadRow,
+    /// The server lost it when a backup was restored, and this device still had it. It is kept
+    /// until somebody takes it out ([`crate::SyncEngine::forget_quarantined`]).
+    ServerRestored,
+}
+
+impl QuarantineCause {
+    fn is_bad_row(&self) -> bool {
+        *self == Self::BadRow
+    }
+}
+
+/// A row that is kept aside: pulled and not applied, or about to be lost.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuarantineEntry {
     /// Type of the entity.
     pub kind: Kind,
-    /// The entity's id, or a fingerprint of a row that has none.
+    /// The entity's id; a fingerprint of a row that has none, or that the server lost.
     pub key: String,
     /// The row exactly as it came.
     pub row: Value,
@@ -232,6 +270,9 @@ pub struct QuarantineEntry {
     pub reason: String,
     /// When it came, by the device's clock.
     pub since: Timestamp,
+    /// What it is kept for.
+    #[serde(default, skip_serializing_if = "QuarantineCause::is_bad_row")]
+    pub cause: QuarantineCause,
 }
 
 /// Without contents, and without the reason, which may repeat them.
@@ -244,6 +285,7 @@ impl fmt::Debug for QuarantineEntry {
             .field("tag", &self.tag)
             .field("reason", &Contents(&self.reason))
             .field("since", &self.since)
+            .field("cause", &self.cause)
             .finish()
     }
 }

@@ -32,6 +32,9 @@ pub enum TransportErrorKind {
     Protocol,
     /// The answer is larger or deeper than the limit.
     TooLarge,
+    /// The answer belongs to another epoch of the server than what the store holds: a backup was
+    /// restored. The engine's own; a transport passes the epoch on ([`super::Answer::epoch`]).
+    EpochChanged,
     /// The transport is set up wrongly.
     Configuration,
     /// Anything else.

@@ -140,6 +140,9 @@ pub struct PullRequest {
     pub include_deleted: bool,
     /// Further query parameters.
     pub filter: Vec<(String, String)>,
+    /// The account that the request is made for; a transport never sends another one's credentials
+    /// with it. `None` = the engine was built without one.
+    pub account: Option<String>,
 }
 
 impl PullRequest {
@@ -155,6 +158,7 @@ impl PullRequest {
             limit,
             include_deleted: true,
             filter: Vec::new(),
+            account: None,
         }
     }
 }
@@ -167,13 +171,20 @@ pub struct FetchRequest {
     pub kind: Kind,
     /// Its id.
     pub id: EntityId,
+    /// The account that the request is made for; a transport never sends another one's credentials
+    /// with it. `None` = the engine was built without one.
+    pub account: Option<String>,
 }
 
 impl FetchRequest {
     /// Asks for this entity.
     #[must_use]
     pub fn new(kind: Kind, id: EntityId) -> Self {
-        Self { kind, id }
+        Self {
+            kind,
+            id,
+            account: None,
+        }
     }
 }
 
@@ -183,13 +194,16 @@ impl FetchRequest {
 pub struct PushRequest {
     /// The operations; more than one goes as a batch.
     pub ops: Vec<PushOp>,
+    /// The account that the request is made for; a transport never sends another one's credentials
+    /// with it. `None` = the engine was built without one.
+    pub account: Option<String>,
 }
 
 impl PushRequest {
     /// A request of these operations.
     #[must_use]
     pub fn new(ops: Vec<PushOp>) -> Self {
-        Self { ops }
+        Self { ops, account: None }
     }
 
     /// May this request be repeated blindly after its fate became unknown? Only where every

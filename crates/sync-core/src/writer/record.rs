@@ -126,7 +126,7 @@ impl RecordWriter {
     /// As [`RecordWriter::delete`]; the transaction must then be dropped.
     pub async fn delete_in(&self, tx: &mut dyn StoreTx, id: &EntityId) -> Result<bool, SyncError> {
         let context = self.engine.context();
-        let rules = context.rules(context.table(&self.kind)?);
+        let rules = context.rules(self.table()?);
         let mut entity = Entity::load_one(tx, &self.kind, id).await?;
         if entity.row.as_ref().is_none_or(Record::is_deleted) {
             return Ok(false);
@@ -141,6 +141,9 @@ impl RecordWriter {
     }
 
     fn table(&self) -> Result<&Table, SyncError> {
+        if self.engine.is_signed_out() {
+            return Err(SyncError::ShutDown);
+        }
         self.engine.context().table(&self.kind)
     }
 

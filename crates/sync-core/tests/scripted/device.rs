@@ -218,6 +218,20 @@ impl Device {
     }
 }
 
+/// What starts an app of this kind.
+pub(crate) fn builder_of(device: &Device, table: TableConfig) -> SyncEngineBuilder {
+    builder(&device.outside, &device.store, &device.server).schema(marked(), table)
+}
+
+fn builder(outside: &Arc<Outside>, store: &MemoryStore, server: &Server) -> SyncEngineBuilder {
+    let config = SyncConfig::default().with_max_outbox_try_count(3);
+    SyncEngine::builder(store.clone(), server.clone())
+        .config(config)
+        .env(Env::new(outside.clone(), outside.clone()))
+        .retry_policy(Arc::new(TenSeconds))
+        .bare_transport()
+}
+
 async fn start(
     outside: &Arc<Outside>,
     store: &MemoryStore,
@@ -225,12 +239,7 @@ async fn start(
     schemas: Vec<TableSchema>,
     table: TableConfig,
 ) -> SyncEngine {
-    let config = SyncConfig::default().with_max_outbox_try_count(3);
-    let builder = SyncEngine::builder(store.clone(), server.clone())
-        .config(config)
-        .env(Env::new(outside.clone(), outside.clone()))
-        .retry_policy(Arc::new(TenSeconds))
-        .bare_transport();
+    let builder = builder(outside, store, server);
     let with_table = |builder: SyncEngineBuilder, schema| builder.schema(schema, table.clone());
     let builder = schemas.into_iter().fold(builder, with_table);
     builder.build().await.unwrap()

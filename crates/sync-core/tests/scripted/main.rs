@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod asking;
 mod batches;
 mod deciding;
@@ -14,6 +15,7 @@ mod device;
 mod hostile;
 mod pages;
 mod resolving;
+mod restoring;
 mod resyncs;
 mod rows;
 mod sending;

@@ -32,6 +32,7 @@ struct Inner {
     date: Option<Timestamp>,
     max_batch: u32,
     origin: String,
+    epoch: Option<String>,
     pushes: VecDeque<Result<PushOutcome, TransportError>>,
     fetches: VecDeque<Result<ServerState, TransportErrorKind>>,
     rows: Vec<Value>,
@@ -86,6 +87,11 @@ impl Server {
     pub(crate) fn pages_at(&self, date: Timestamp, page: PullPage) {
         let next = Ok((page, Some(date)));
         self.0.lock().unwrap().pages.push_back(next);
+    }
+
+    /// It answers under this epoch from now on.
+    pub(crate) fn is_of_epoch(&self, epoch: &str) {
+        self.0.lock().unwrap().epoch = Some(epoch.to_owned());
     }
 
     /// It answers under another address.
@@ -145,6 +151,7 @@ impl Server {
         let inner = self.0.lock().unwrap();
         answer.features = Some(Features::parse(&inner.features));
         answer.server_date.clone_from(&inner.date);
+        answer.epoch.clone_from(&inner.epoch);
         answer
     }
 }

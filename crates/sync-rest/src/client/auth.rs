@@ -15,7 +15,8 @@ type Refresh = Shared<BoxFuture<'static, Result<(), Arc<TokenError>>>>;
 #[derive(Debug)]
 pub(super) struct Auth {
     provider: Arc<dyn TokenProvider>,
-    /// Whose tokens are accepted: the configured account, else that of the first token.
+    /// Whose tokens are accepted: the configured account, else that of the first request or token
+    /// that names one.
     account: OnceLock<String>,
     renewal: Mutex<Renewal>,
 }
@@ -42,16 +43,20 @@ impl Auth {
         }
     }
 
-    pub(super) async fn credentials(&self) -> Result<Credentials, TransportError> {
+    /// The token for a request of this account; `None` = nobody said whose it is.
+    pub(super) async fn credentials(
+        &self,
+        account: Option<&str>,
+    ) -> Result<Credentials, TransportError> {
         let generation = self.renewal().generation;
         let token = self.provider.token().await;
         let token = token.map_err(|error| no_token(Arc::new(error)))?;
-        if let Some(account) = token.account()
-            && self.account.get_or_init(|| account.to_owned()) != account
-        {
-            let message = "the token belongs to another account than this transport's: \
-                           build a transport for each account";
-            return Err(unauthorized(message));
+        for named in account.into_iter().chain(token.account()) {
+            if self.account.get_or_init(|| named.to_owned()) != named {
+                let message = "the token belongs to another account than this engine or \
+                               transport: build an engine with a transport for each account";
+                return Err(unauthorized(message));
+            }
         }
         let mut header = HeaderValue::from_str(token.secret())
             .map_err(|_| unauthorized("the token cannot be sent as a header"))?;
@@ -134,11 +139,11 @@ mod tests {
     async fn a_refusal_that_arrives_late_does_not_renew_a_renewed_token() {
         let provider = Arc::new(Counting::default());
         let auth = Auth::new(Arc::clone(&provider) as Arc<dyn TokenProvider>, None);
-        let (early, late) = (auth.credentials().await, auth.credentials().await);
+        let (early, late) = (auth.credentials(None).await, auth.credentials(None).await);
         auth.refresh(early.unwrap().generation).await.unwrap();
         auth.refresh(late.unwrap().generation).await.unwrap();
         assert_eq!(provider.0.load(Ordering::SeqCst), 1);
-        let renewed = auth.credentials().await.unwrap();
+        let renewed = auth.credentials(None).await.unwrap();
         auth.refresh(renewed.generation).await.unwrap();
         assert_eq!(provider.0.load(Ordering::SeqCst), 2);
     }

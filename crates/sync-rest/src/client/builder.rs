@@ -62,7 +62,9 @@ impl RestTransportBuilder {
         self
     }
 
-    /// The account whose tokens are accepted. Default: that of the first token that names one.
+    /// The account whose tokens are accepted. Default: the engine's
+    /// ([`sync_core::SyncEngineBuilder::account`]), else that of the first token that names one.
+    /// Tokens that name none are sent.
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());

@@ -77,7 +77,8 @@ impl Http {
         let Some(auth) = &self.auth else {
             return self.follow(outgoing, None, timeout).await;
         };
-        let credentials = auth.credentials().await?;
+        let account = outgoing.account.as_deref();
+        let credentials = auth.credentials(account).await?;
         let response = self.follow(outgoing, Some(&credentials), timeout).await?;
         if response.status() != reqwest::StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -85,7 +86,7 @@ impl Http {
         drop(response);
         debug!("token refused, renewing it");
         auth.refresh(credentials.generation).await?;
-        let renewed = auth.credentials().await?;
+        let renewed = auth.credentials(account).await?;
         self.follow(outgoing, Some(&renewed), timeout).await
     }
 

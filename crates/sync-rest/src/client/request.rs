@@ -35,6 +35,8 @@ pub(super) struct Outgoing {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Vec<u8>>,
+    /// Whose request it is, where that is known: nobody else's token goes with it.
+    pub(super) account: Option<String>,
 }
 
 /// Where everything is.
@@ -197,11 +199,17 @@ impl Requests {
             url,
             headers,
             body: None,
+            account: None,
         }
     }
 }
 
 impl Outgoing {
+    pub(super) fn of_account(mut self, account: Option<&String>) -> Self {
+        self.account = account.cloned();
+        self
+    }
+
     fn set_preconditions(&mut self, op: &PushOp) -> Result<(), TransportError> {
         // Not a fault of the set-up: it holds up this operation alone.
         let key = HeaderValue::from_str(&op.key).map_err(|error| {

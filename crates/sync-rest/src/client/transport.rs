@@ -57,18 +57,27 @@ impl RestTransport {
         RestTransportBuilder::new(base_url.into())
     }
 
-    async fn push_one(&self, op: &PushOp) -> Result<Answer<Vec<PushResult>>, TransportError> {
+    async fn push_one(
+        &self,
+        op: &PushOp,
+        account: Option<&String>,
+    ) -> Result<Answer<Vec<PushResult>>, TransportError> {
         let outgoing = self.requests.push(op, &self.http.features())?;
+        let outgoing = outgoing.of_account(account);
         let (head, body) = self.http.exchange(&outgoing).await?;
         let names = &self.requests.route(&op.kind).names;
         let outcome = answer::push(&head, &body, op, names)?;
         Ok(head.answer(vec![PushResult::new(op.key.clone(), outcome)]))
     }
 
-    async fn push_batch(&self, ops: &[PushOp]) -> Result<Answer<Vec<PushResult>>, TransportError> {
+    async fn push_batch(
+        &self,
+        ops: &[PushOp],
+        account: Option<&String>,
+    ) -> Result<Answer<Vec<PushResult>>, TransportError> {
         let features = self.http.features();
         self.check_batch(ops, &features)?;
-        let outgoing = self.requests.batch(ops, &features)?;
+        let outgoing = self.requests.batch(ops, &features)?.of_account(account);
         let (head, body) = self.http.exchange(&outgoing).await?;
         let names_of = |op: &PushOp| &self.requests.route(&op.kind).names;
         let results = answer::batch(&head, &body, ops, names_of)?;
@@ -101,6 +110,7 @@ impl Transport for RestTransport {
         let span = debug_span!("rest.pull", kind = %request.kind);
         async {
             let outgoing = self.requests.pull(&request)?;
+            let outgoing = outgoing.of_account(request.account.as_ref());
             let (head, body) = self.http.exchange(&outgoing).await?;
             let page = answer::pull(&head, &body, self.requests.route(&request.kind))?;
             Ok(head.answer(page))
@@ -114,8 +124,8 @@ impl Transport for RestTransport {
         async {
             match request.ops.as_slice() {
                 [] => Ok(Answer::new(Vec::new())),
-                [op] => self.push_one(op).await,
-                ops => self.push_batch(ops).await,
+                [op] => self.push_one(op, request.account.as_ref()).await,
+                ops => self.push_batch(ops, request.account.as_ref()).await,
             }
         }
         .instrument(span)
@@ -126,6 +136,7 @@ impl Transport for RestTransport {
         let span = debug_span!("rest.fetch", kind = %request.kind);
         async {
             let outgoing = self.requests.fetch(&request)?;
+            let outgoing = outgoing.of_account(request.account.as_ref());
             let (head, body) = self.http.exchange(&outgoing).await?;
             let route = self.requests.route(&request.kind);
             let state = answer::fetch(&head, &body, &request, route)?;

@@ -1,7 +1,9 @@
 //! Cursors, conflicts, quarantine, notes.
 
 use serde_json::json;
-use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, StoreErrorKind};
+use sync_core::store::{
+    ConflictEntry, CursorState, QuarantineCause, QuarantineEntry, StoreErrorKind,
+};
 use sync_core::{OpId, ServerState, Timestamp};
 
 use crate::common::{fixture, id, todos};
@@ -75,6 +77,7 @@ async fn quarantine_is_paged_in_order_of_key_and_the_newest_state_replaces() {
         tag: None,
         reason: reason.to_owned(),
         since: now(),
+        cause: QuarantineCause::BadRow,
     };
     let mut tx = fixture.write().await;
     tx.put_quarantine(&[entry("c", "1"), entry("a", "1"), entry("b", "1")])

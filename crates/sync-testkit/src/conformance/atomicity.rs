@@ -5,7 +5,9 @@ use std::task::Poll;
 
 use futures::poll;
 use serde_json::json;
-use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, Removal, RowWrite, TxMode};
+use sync_core::store::{
+    ConflictEntry, CursorState, QuarantineCause, QuarantineEntry, Removal, RowWrite, TxMode,
+};
 use sync_core::{ServerState, Store, StoreError, StoreErrorKind, StoreTx};
 
 use super::fixtures::{
@@ -41,6 +43,7 @@ async fn write_everywhere(tx: &mut dyn StoreTx) {
         tag: None,
         reason: "no title".to_owned(),
         since: second(0),
+        cause: QuarantineCause::BadRow,
     }])
     .await
     .unwrap();

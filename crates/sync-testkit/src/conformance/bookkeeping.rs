@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResyncState};
+use sync_core::store::{ConflictEntry, CursorState, QuarantineCause, QuarantineEntry, ResyncState};
 use sync_core::{ServerState, Store, Timestamp, Version};
 
 use super::compare::{assert_same, assert_verbatim};
@@ -26,10 +26,13 @@ fn full_cursor() -> CursorState {
         resync: Some(ResyncState {
             pulled: true,
             clear_data: true,
+            restored: true,
         }),
         last_full_resync: Some(second(2)),
         filter: Some(String::new()),
         stamp_unit: 1_000_000_000,
+        epoch: Some("é-7".to_owned()),
+        restored: 7,
     }
 }
 
@@ -158,6 +161,7 @@ fn quarantined(key: &str, row: Value) -> QuarantineEntry {
         tag: None,
         reason: "no title".to_owned(),
         since: second(1),
+        cause: QuarantineCause::BadRow,
     }
 }
 
@@ -177,6 +181,7 @@ pub async fn a_quarantined_row_is_kept_exactly(store: Arc<dyn Store>) {
         let entry = QuarantineEntry {
             tag: Some("\"v1\"".to_owned()),
             since: at("2026-03-01T12:00:00.250Z"),
+            cause: QuarantineCause::ServerRestored,
             ..quarantined("o'brien", row)
         };
         let mut tx = writing(&store).await;

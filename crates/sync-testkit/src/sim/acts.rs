@@ -287,6 +287,7 @@ impl<'a> World<'a> {
                     for key in taken_back {
                         self.ledger.loosen(&key);
                     }
+                    self.note_waiting();
                 }
             }
         }

@@ -13,7 +13,8 @@ use sync_core::json::{JsonMap, same_field};
 use sync_core::store::TxMode;
 use sync_core::{
     ChangedFields, Conflict, Op, OpStatus, Record, Resolution, SoftDelete, SyncConfig, SyncEngine,
-    SyncError, SyncEvent, SyncOptions, SyncReport, TableConfig, resolve_fn,
+    SyncEngineBuilder, SyncError, SyncEvent, SyncOptions, SyncReport, TableConfig, Transport,
+    resolve_fn,
 };
 
 use super::link::{Own, SimLink, World, lock};
@@ -23,6 +24,11 @@ use super::seen::Seen;
 use super::server::Key;
 use super::tables::SimTable;
 use crate::FakeEnv;
+
+/// Whose data a client's database holds.
+pub(crate) const OWNER: &str = "owner";
+/// Who borrows the device.
+pub(crate) const GUEST: &str = "guest";
 
 /// No engine waits so often for anything.
 pub(crate) const ENDLESS: u32 = 20_000;
@@ -104,11 +110,27 @@ impl Client {
 
     /// Starts the process.
     pub(crate) fn start(&mut self, tables: &[SimTable], setup: &Setup) -> Result<(), String> {
+        let builder = self
+            .builder(self.link.clone(), tables, setup)
+            .account(OWNER);
+        let engine = complete(builder.build()).ok_or("the engine is never built")?;
+        let engine = engine.map_err(|error| format!("the engine cannot be built: {error}"))?;
+        self.events = Some(engine.events());
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    pub(crate) fn builder(
+        &self,
+        link: impl Transport,
+        tables: &[SimTable],
+        setup: &Setup,
+    ) -> SyncEngineBuilder {
         let config = SyncConfig::default()
             .with_page_size(u32::from(setup.page_size))
             .with_push_concurrency(usize::from(setup.push_concurrency))
             .with_event_capacity(4096);
-        let mut builder = SyncEngine::builder(self.store.clone(), self.link.clone())
+        let mut builder = SyncEngine::builder(self.store.clone(), link)
             .config(config)
             .env(self.env.env())
             .bare_transport();
@@ -116,11 +138,7 @@ impl Client {
             let config = self.config_of(table, setup);
             builder = builder.schema(table.schema.clone(), config);
         }
-        let engine = complete(builder.build()).ok_or("the engine is never built")?;
-        let engine = engine.map_err(|error| format!("the engine cannot be built: {error}"))?;
-        self.events = Some(engine.events());
-        self.engine = Some(engine);
-        Ok(())
+        builder
     }
 
     fn config_of(&self, table: &SimTable, setup: &Setup) -> TableConfig {
@@ -344,7 +362,7 @@ pub(crate) fn shift(env: &FakeEnv, seconds: i64) {
 }
 
 /// Polls a future that only waits for a store until it is complete.
-fn complete<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn complete<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     (0..ENDLESS).find_map(|_| future.as_mut().now_or_never())
 }

@@ -44,6 +44,9 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "cursors expire",
             "backup",
             "restore",
+            "guest",
+            "guest turned away",
+            "signed out",
         ],
     ),
     (
@@ -92,6 +95,7 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "stuck",
             "discarded",
             "row quarantined",
+            "server restored",
             "full resync",
             "cache update",
             "auth required",
@@ -147,7 +151,8 @@ impl Counters {
             Step::SetClock { .. } => self.count("set the clock forward"),
             Step::Wait { .. } => self.count("time passes"),
             Step::Server { act } => self.server_act(*act),
-            Step::Go { .. } | Step::Deliver { .. } => {}
+            // Counted by what becomes of it.
+            Step::Guest { .. } | Step::Go { .. } | Step::Deliver { .. } => {}
         }
     }
 
@@ -243,6 +248,7 @@ impl Counters {
             SyncEvent::OperationFailed { .. } => "failed",
             SyncEvent::OperationsDiscarded { .. } => "discarded",
             SyncEvent::RowQuarantined { .. } => "row quarantined",
+            SyncEvent::ServerRestored { .. } => "server restored",
             SyncEvent::FullResyncStarted { .. } => "full resync",
             SyncEvent::CacheUpdate { .. } => "cache update",
             SyncEvent::AuthRequired => "auth required",

@@ -1,6 +1,7 @@
 //! Draws a schedule from a seed. Every world has some habits, faults and kinds of acts and lacks
 //! others: what is rare everywhere is frequent somewhere.
 
+use super::later;
 use super::schedule::{
     Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
 };
@@ -35,12 +36,13 @@ struct Mood {
 
 pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let setup = setup(seed, &mut rng);
+    let mut setup = setup(seed, &mut rng);
     let mood = mood(&mut rng);
     let mut drawn = Vec::with_capacity(steps as usize);
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
+    later::draw(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,

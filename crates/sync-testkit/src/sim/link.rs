@@ -107,6 +107,7 @@ impl SimLink {
         let habits = &shared.server.habits;
         answer.features = habits.declares.then(|| Features::parse(&habits.features()));
         answer.server_date = Some(shared.server.now());
+        answer.epoch = shared.server.epoch();
         answer
     }
 

@@ -32,6 +32,8 @@ mod check;
 mod client;
 mod counters;
 mod generate;
+mod guest;
+mod later;
 mod link;
 mod pause;
 mod quiet;

@@ -151,12 +151,12 @@ impl World<'_> {
 
     fn judge(&mut self) {
         self.judge_agreement("I7", |_| true);
-        let restored = self.lock().server.taken_back.clone();
+        let untold = |key: &Key| self.lock().server.is_untold(key);
         let mut left = Vec::new();
         for one in &self.clients {
             for op in one.seen.all_ops() {
                 let key = (op.kind.clone(), op.entity_id.clone());
-                if !restored.contains(&key) {
+                if !untold(&key) {
                     left.push(format!("{} still waits: {op:?}", one.name()));
                 }
             }

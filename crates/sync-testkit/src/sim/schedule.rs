@@ -140,6 +140,15 @@ pub enum Step {
         /// The new one.
         strategy: Strategy,
     },
+    /// Somebody else signs in on a client's device, works a little, and leaves.
+    Guest {
+        /// Which client.
+        client: u8,
+        /// The owner gives up what waits; otherwise the guest is turned away while something does.
+        discards: bool,
+        /// The process dies after so many awaits of opening for the guest.
+        awaits: Option<u8>,
+    },
     /// A client's clock is set forward or back.
     SetClock {
         /// Which client.
@@ -353,6 +362,15 @@ impl fmt::Display for Step {
             Self::SwitchStrategy { client, strategy } => {
                 write!(f, "{}: starts again with {strategy:?}", name(*client))
             }
+            Self::Guest {
+                client,
+                discards,
+                awaits,
+            } => write!(
+                f,
+                "{}: a guest comes, the owner gives up what waits: {discards}, dies after {awaits:?}",
+                name(*client)
+            ),
             Self::SetClock { client, seconds } => {
                 write!(f, "{}: the clock is set by {seconds} s", name(*client))
             }

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use futures::FutureExt;
 use sync_core::json::{JsonMap, same_field};
-use sync_core::store::{CursorState, OpQuery, Store, TxMode};
+use sync_core::store::{CursorState, OpQuery, QuarantineCause, Store, TxMode};
 use sync_core::system_fields::is_system_field;
 use sync_core::{
     Kind, MemoryStore, Op, Record, ServerState, Shadow, StoreError, Timestamp, Version,
@@ -26,6 +26,8 @@ pub(crate) struct Seen {
     pub(crate) shadows: BTreeMap<Key, Shadow>,
     pub(crate) cursors: BTreeMap<Kind, CursorState>,
     pub(crate) quarantined: BTreeSet<Key>,
+    /// What a restored server had lost, as it was exported.
+    pub(crate) exported: Vec<JsonMap>,
 }
 
 /// A store in memory never waits to be read.
@@ -68,6 +70,10 @@ impl Seen {
                 seen.cursors.insert(kind.clone(), cursor);
             }
             for entry in now(tx.quarantined(kind, None, u32::MAX))? {
+                if entry.cause == QuarantineCause::ServerRestored {
+                    seen.exported.extend(entry.row.as_object().cloned());
+                    continue;
+                }
                 let of_entry = ids.iter().find(|id| id.as_str() == entry.key);
                 if let Some(id) = of_entry {
                     seen.quarantined.insert((kind.clone(), id.clone()));
@@ -75,6 +81,17 @@ impl Seen {
             }
         }
         Ok(seen)
+    }
+
+    /// Is there nothing at all?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.versions.is_empty()
+            && self.ops.is_empty()
+            && self.shadows.is_empty()
+            && self.cursors.is_empty()
+            && self.quarantined.is_empty()
+            && self.exported.is_empty()
     }
 
     pub(crate) fn ops_of(&self, key: &Key) -> &[Op] {

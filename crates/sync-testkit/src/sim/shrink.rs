@@ -113,6 +113,7 @@ fn setups() -> Vec<Change> {
         |schedule| schedule.setup.coalesce = true,
         |schedule| schedule.setup.habits.trims = false,
         |schedule| schedule.setup.habits.tags = false,
+        |schedule| schedule.setup.habits.epochs = false,
         |schedule| schedule.setup.habits.bodies = true,
         |schedule| schedule.setup.habits.declares = true,
         |schedule| schedule.setup.habits.cap = None,

@@ -73,6 +73,18 @@ impl World<'_> {
         self.clients[client].seen = now;
     }
 
+    /// Nothing that waits on a device may be lost with the server's past.
+    pub(crate) fn note_waiting(&mut self) {
+        let mut shared = lock(&self.shared);
+        if !shared.server.habits.epochs {
+            return;
+        }
+        // With an answer under way, what the server said of its past still counts.
+        let quiet = self.clients.iter().filter(|one| one.tasks.is_empty());
+        let waiting = quiet.flat_map(|one| one.seen.all_ops());
+        shared.server.forget_effects(waiting.map(|op| &op.op_id));
+    }
+
     pub(crate) fn hear(&mut self, client: usize) {
         let events = self.clients[client].new_events();
         let number = self.clients[client].number;

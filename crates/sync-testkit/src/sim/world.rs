@@ -126,6 +126,11 @@ impl<'a> World<'a> {
                 self.clients[client].strategy = *strategy;
                 self.crash(client);
             }
+            Step::Guest {
+                client,
+                discards,
+                awaits,
+            } => self.guest(self.client(*client), *discards, *awaits),
             Step::SetClock { client, seconds } => {
                 shift(&self.clients[self.client(*client)].env, *seconds);
             }

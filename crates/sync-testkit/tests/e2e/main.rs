@@ -6,6 +6,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod accounts;
 mod answers;
 mod bad_input;
 mod batches;
@@ -19,6 +20,7 @@ mod interruptions;
 mod lost_answers;
 mod pulling;
 mod resolvers;
+mod restored;
 mod resync;
 mod runs;
 mod second_reading;

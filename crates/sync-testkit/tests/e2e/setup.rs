@@ -64,6 +64,7 @@ pub(crate) struct Setup {
     config: SyncConfig,
     rest: Box<dyn FnOnce(RestTransportBuilder) -> RestTransportBuilder>,
     more: fn(SyncEngineBuilder) -> SyncEngineBuilder,
+    account: Option<&'static str>,
 }
 
 impl Setup {
@@ -78,6 +79,7 @@ impl Setup {
             config: SyncConfig::default().with_max_retries(1),
             rest: Box::new(|rest| rest),
             more: |builder| builder,
+            account: None,
         }
     }
 
@@ -108,6 +110,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn account(mut self, account: &'static str) -> Self {
+        self.account = Some(account);
+        self
+    }
+
     /// The file of another device, which must be gone.
     pub(crate) fn file_of(mut self, folder: Arc<TempDir>) -> Self {
         self.folder = folder;
@@ -120,6 +127,10 @@ impl Setup {
     }
 
     pub(crate) async fn open(self) -> Device {
+        self.try_open().await.unwrap()
+    }
+
+    pub(crate) async fn try_open(self) -> Result<Device, SyncError> {
         let store = SqliteStore::open(path_in(&self.folder)).await.unwrap();
         for table in [Note::create_table_sql(), Label::create_table_sql()] {
             let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(table));
@@ -131,15 +142,19 @@ impl Setup {
             .config(self.config)
             .env(self.world.env());
         let builder = (self.more)(builder);
-        let engine = builder.build().await.unwrap();
-        Device {
+        let builder = match self.account {
+            Some(account) => builder.account(account),
+            None => builder,
+        };
+        let engine = builder.build().await?;
+        Ok(Device {
             events: Mutex::new(engine.events()),
             notes: engine.records(NOTES).unwrap(),
             engine,
             store,
             folder: self.folder,
             world: self.world,
-        }
+        })
     }
 }
 

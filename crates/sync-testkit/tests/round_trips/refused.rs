@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sync_core::store::{OpQuery, QuarantineEntry, Store, TxMode};
+use sync_core::store::{OpQuery, QuarantineCause, QuarantineEntry, Store, TxMode};
 use sync_core::transport::{
     FetchRequest, PullRequest, PushChange, PushOp, PushOutcome, PushRequest,
 };
@@ -160,6 +160,7 @@ fn spoilt_notes_in_the_database_are_an_error() {
             tag: None,
             reason: "hostile".to_owned(),
             since: now,
+            cause: QuarantineCause::BadRow,
         };
         let mut tx = Store::begin(&store, TxMode::Write).await.unwrap();
         tx.append_ops(&[op]).await.unwrap();

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use sync_core::store::{ConflictEntry, OpQuery, QuarantineEntry, RowWrite, Store, TxMode};
+use sync_core::store::{
+    ConflictEntry, OpQuery, QuarantineCause, QuarantineEntry, RowWrite, Store, TxMode,
+};
 use sync_core::{
     Change, Column, ColumnType, EntityId, Kind, MemoryStore, Op, OpId, Precondition, Record,
     ServerState, Shadow, TableSchema, Timestamp, Verdict, Version,
@@ -99,6 +101,7 @@ impl Kept {
                 tag: None,
                 reason: "hostile".to_owned(),
                 since: stamp(),
+                cause: QuarantineCause::ServerRestored,
             },
         }
     }

@@ -321,3 +321,23 @@ fn a_deletion_behind_several_edits_takes_nothing_that_its_user_never_saw() {
         ],
     );
 }
+
+#[test]
+fn a_push_that_pulls_after_a_restore_claims_no_pull() {
+    let habits = Habits {
+        epochs: true,
+        ..Habits::default()
+    };
+    let server = |act| Step::Server { act };
+    holds(
+        world(habits),
+        &[
+            &[write(A, THINGS, 2)],
+            &run(A, Push, &[]),
+            &[write(A, THINGS, 4)],
+            &[server(ServerAct::Backup), server(ServerAct::Restore)],
+            &[server_write(NOTES, 0)],
+            &run(A, Push, &[]),
+        ],
+    );
+}

@@ -26,12 +26,18 @@ pub(crate) fn between(
         found.extend(row_says_what_waits(now, key, ops));
     }
     for (key, version) in &now.versions {
-        if server.taken_back.contains(key) || !now.is_settled(key) {
+        if server.is_untold(key) || !now.is_settled(key) {
             continue;
         }
         let Some(version) = version else { continue };
-        found.extend(no_way_back(before, key, &version.stamp));
+        if !server.taken_back.contains(key) {
+            found.extend(no_way_back(before, key, &version.stamp));
+        }
         found.extend(as_the_server_had_it(now, key, &version.stamp, server));
+    }
+    if server.habits.epochs {
+        let lost = server.taken_back.iter();
+        found.extend(lost.filter_map(|key| exported(before, now, key, server)));
     }
     if before.cursors != now.cursors {
         found.extend(cursor_behind_data(now, server));
@@ -90,6 +96,32 @@ fn no_way_back(before: &Seen, key: &Key, stamp: &Timestamp) -> Option<Violation>
     (*stamp < known).then(|| {
         let text = format!("the row went back from {known} to {stamp}");
         Violation::new("I9", text).of(&key.1)
+    })
+}
+
+/// I2: what a restored server has lost is exported before it is replaced.
+fn exported(before: &Seen, now: &Seen, key: &Key, server: &SimServer) -> Option<Violation> {
+    let row = before.live(key)?;
+    let version = before.versions.get(key)?.as_ref()?;
+    if !before.is_settled(key) || !now.is_settled(key) {
+        return None;
+    }
+    let is_replaced = match now.versions.get(key) {
+        Some(Some(other)) => other.stamp < version.stamp,
+        Some(None) => false,
+        None => !now.rows.contains_key(key),
+    };
+    let mut history = server.history.get(key)?.iter();
+    let was_lost = history.any(|stored| {
+        let content = stored.content.as_ref();
+        server.has_lost(stored)
+            && server.shown(stored.exact) == version.stamp
+            && content.is_some_and(|content| same_content(content, row))
+    });
+    let is_kept = now.exported.iter().any(|kept| same_content(kept, row));
+    (is_replaced && was_lost && !is_kept).then(|| {
+        let text = format!("{row:?} was lost by the server, and is nowhere any more");
+        Violation::new("I2", text).of(&key.1)
     })
 }
 

@@ -72,7 +72,10 @@ fn took_effect(op: &Op, key: &Key, server: &SimServer) -> bool {
         return true;
     }
     let history = server.history.get(key).into_iter().flatten();
-    let mut states = history.map(|stored| stored.content.as_ref());
+    let must_last = server.must_land.contains(&op.op_id);
+    let mut states = history
+        .filter(|stored| !(must_last && server.has_lost(stored)))
+        .map(|stored| stored.content.as_ref());
     states.any(|content| says(op.outgoing(), content) || says(&op.written, content))
 }
 

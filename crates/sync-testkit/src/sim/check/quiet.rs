@@ -17,7 +17,7 @@ pub(crate) fn agree<'a>(
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     for key in keys {
-        if server.taken_back.contains(key) {
+        if server.is_untold(key) {
             continue;
         }
         let stored = server

@@ -35,6 +35,9 @@ pub struct Habits {
     pub paging: Paging,
     /// Answers for one record bear a strong tag, which is compared.
     pub tags: bool,
+    /// Every answer tells the server's epoch, a new one when a backup was restored.
+    #[serde(default)]
+    pub epochs: bool,
 }
 
 /// What a server makes of a key that comes again.
@@ -108,6 +111,7 @@ impl Default for Habits {
             cap: None,
             paging: Paging::Keyset,
             tags: false,
+            epochs: false,
         }
     }
 }

@@ -51,6 +51,8 @@ struct Backup {
     records: BTreeMap<Key, Stored>,
     answers: BTreeMap<String, PushOutcome>,
     order: VecDeque<String>,
+    /// The last change in it.
+    changes: u64,
 }
 
 /// The server.
@@ -82,6 +84,11 @@ pub(crate) struct SimServer {
     pub(crate) complaints: Vec<String>,
     /// Records that a restored backup took back.
     pub(crate) taken_back: BTreeSet<Key>,
+    /// Which changes restored backups took back, from behind the first number to the second.
+    lost: Vec<(u64, u64)>,
+    /// Operations that waited on a device when a backup was restored: what they did before is not
+    /// enough.
+    pub(crate) must_land: BTreeSet<OpId>,
 }
 
 impl SimServer {
@@ -104,6 +111,8 @@ impl SimServer {
             requests: BTreeMap::new(),
             complaints: Vec::new(),
             taken_back: BTreeSet::new(),
+            lost: Vec::new(),
+            must_land: BTreeSet::new(),
         }
     }
 
@@ -280,7 +289,33 @@ impl SimServer {
             records: self.records.clone(),
             answers: self.answers.clone(),
             order: self.order.clone(),
+            changes: self.changes,
         });
+    }
+
+    pub(crate) fn epoch(&self) -> Option<String> {
+        self.habits
+            .epochs
+            .then(|| format!("epoch {}", self.lost.len()))
+    }
+
+    /// Is this a state that the server lost when a backup was restored?
+    pub(crate) fn has_lost(&self, stored: &Stored) -> bool {
+        let mut lost = self.lost.iter();
+        lost.any(|(from, to)| (from + 1..=*to).contains(&stored.number))
+    }
+
+    /// Is this a record of which clients cannot know that a backup took it back?
+    pub(crate) fn is_untold(&self, key: &Key) -> bool {
+        !self.habits.epochs && self.taken_back.contains(key)
+    }
+
+    /// These wait on a device: only what they do from now on counts.
+    pub(crate) fn forget_effects<'a>(&mut self, ops: impl Iterator<Item = &'a OpId>) {
+        for op in ops {
+            self.effects.remove(op);
+            self.must_land.insert(op.clone());
+        }
     }
 
     /// `false`: there is no backup.
@@ -299,6 +334,7 @@ impl SimServer {
                 self.taken_back.insert(key.clone());
             }
         }
+        self.lost.push((backup.changes, self.changes));
         self.records = backup.records;
         self.answers = backup.answers;
         self.order = backup.order;

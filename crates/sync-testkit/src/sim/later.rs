@@ -1,0 +1,31 @@
+//! What came to the worlds later is drawn from numbers of its own, so that the rest of a world stays
+//! what it was.
+
+use super::schedule::{ServerAct, Setup, Step};
+
+/// Lets backups be restored, and guests come.
+pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
+    let mut rng = fastrand::Rng::with_seed(!seed);
+    setup.habits.epochs = rng.bool();
+    let rng = &mut rng;
+    let insert = |rng: &mut fastrand::Rng, steps: &mut Vec<Step>, step| {
+        steps.insert(rng.usize(..=steps.len()), step);
+    };
+    if rng.u32(..8) == 0 {
+        for _ in 0..rng.u32(1..4) {
+            for act in [ServerAct::Backup, ServerAct::Restore] {
+                insert(rng, steps, Step::Server { act });
+            }
+        }
+    }
+    if rng.u32(..8) == 0 {
+        for _ in 0..rng.u32(1..5) {
+            let guest = Step::Guest {
+                client: rng.u8(..setup.clients),
+                discards: rng.bool(),
+                awaits: (rng.u32(..3) == 0).then(|| rng.u8(1..40)),
+            };
+            insert(rng, steps, guest);
+        }
+    }
+}
