@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::error::SyncError;
 use crate::event::{EventHub, SyncEvent};
 use crate::id::Kind;
+use crate::lease::Lease;
 use crate::outbox::{Entity, Refused, Rules};
 use crate::quarantine;
 use crate::stats::SyncStats;
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) retry: Arc<dyn RetryPolicy>,
     pub(crate) events: EventHub,
     pub(crate) observed: Mutex<Observed>,
+    pub(crate) lease: Arc<Lease>,
 }
 
 impl Context {
@@ -57,10 +59,26 @@ impl Context {
         })
     }
 
-    /// Begins a transaction of a run: every claim, settle and page goes through here, so that what
-    /// must hold for all of them is asked in one place.
-    pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
-        self.store.begin(mode).await
+    /// Begins a transaction of a run: every claim, settle and page goes through here. One that
+    /// writes begins only while the lease is ours, and nobody can take that before it ends.
+    ///
+    /// # Errors
+    /// [`SyncError::LeaseLost`], also outside of [`Context::alone`].
+    pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, SyncError> {
+        let mut tx = self.store.begin(mode).await?;
+        if mode != TxMode::Read {
+            self.lease.fence(&mut *tx).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Does work that only one engine of this database may do at a time; see [`Lease::during`].
+    pub(crate) async fn alone<T>(
+        &self,
+        work: impl Future<Output = Result<T, SyncError>>,
+    ) -> Result<T, SyncError> {
+        let waits = || self.events.emit(SyncEvent::SyncWaiting);
+        self.lease.during(waits, work).await
     }
 
     pub(crate) fn rules<'a>(&'a self, table: &'a Table) -> Rules<'a> {
@@ -150,7 +168,7 @@ impl Context {
 
     /// Keeps what was observed for the next process, if it differs from what is kept by more than
     /// a `Date` header can tell.
-    pub(crate) async fn remember(&self) -> Result<(), StoreError> {
+    pub(crate) async fn remember(&self) -> Result<(), SyncError> {
         let offset = self.observed().clock_offset_nanos;
         let kept = self
             .store
@@ -162,9 +180,9 @@ impl Context {
         if (offset - kept).abs() < UNCERTAINTY {
             return Ok(());
         }
-        let mut tx = self.store.begin(TxMode::Write).await?;
+        let mut tx = self.begin(TxMode::Write).await?;
         tx.put_meta(CLOCK_OFFSET, Some(&offset.to_string())).await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     fn observed(&self) -> MutexGuard<'_, Observed> {

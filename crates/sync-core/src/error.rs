@@ -109,6 +109,11 @@ pub enum SyncError {
     /// The run that served this call failed; others may have been served by it too.
     #[error(transparent)]
     Run(std::sync::Arc<SyncError>),
+    /// Another engine or process took over the sync of this database, again and again.
+    #[error(
+        "another engine or process took over the sync of this database because this one did not get on: call again; if it happens often, raise `lease_duration`"
+    )]
+    LeaseLost,
     /// The engine was shut down.
     #[error("the engine was shut down: build a new one")]
     ShutDown,

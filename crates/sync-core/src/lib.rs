@@ -24,6 +24,7 @@ pub mod event;
 pub mod id;
 pub mod json;
 pub mod layers;
+mod lease;
 pub mod merge;
 pub mod op;
 mod outbox;

@@ -132,6 +132,10 @@ mod switch {
         DeletesUnseen = "deletes-unseen" breaks ["I8"];
         /// A quarantined row that the table refuses once more is dropped: I7.
         QuarantineDropped = "quarantine-dropped" breaks ["I7"];
+        /// An engine that lost its lease works on as if it had it: I9.
+        FenceUnchecked = "fence-unchecked" breaks ["I9", "I4", "I6"];
+        /// The lease is taken over although its holder is at work: I4.
+        TakenTooEarly = "taken-too-early" breaks ["I4"];
     }
 
     impl Defect {

@@ -16,7 +16,8 @@ use crate::env::Env;
 use crate::error::SyncError;
 use crate::event::EventHub;
 use crate::id::{InvalidId, Kind};
-use crate::layers;
+use crate::layers::{self, FenceLayer};
+use crate::lease::Lease;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
 use crate::table::{Table, TableConfig};
@@ -107,10 +108,17 @@ impl SyncEngineBuilder {
         let retry = self
             .retry
             .unwrap_or_else(|| Arc::new(FullJitter::of(&self.config)));
+        let lease = Lease::new(
+            self.store.clone(),
+            self.env.clone(),
+            self.config.lease_duration,
+        );
+        let lease = Arc::new(lease);
+        let fenced = Arc::new(FenceLayer::new(self.transport, lease.clone()));
         let transport = if self.bare_transport {
-            self.transport
+            fenced
         } else {
-            layers::standard(self.transport, &self.config, &self.env, &retry)
+            layers::standard(fenced, &self.config, &self.env, &retry)
         };
         let context = Context {
             store: self.store,
@@ -121,6 +129,7 @@ impl SyncEngineBuilder {
             env: self.env,
             retry,
             observed: Mutex::new(Observed::default()),
+            lease,
         };
         let mut tx = context.store.begin(TxMode::Read).await?;
         context.recall(&mut *tx).await?;

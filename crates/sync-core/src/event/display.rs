@@ -38,6 +38,7 @@ impl fmt::Display for SyncEvent {
                 write!(f, "SyncError({phase:?}, {kind}): {error}")
             }
             Self::SyncError { phase, error, .. } => write!(f, "SyncError({phase:?}): {error}"),
+            Self::SyncWaiting => f.write_str("SyncWaiting"),
             Self::AuthRequired => f.write_str("AuthRequired"),
             Self::ConflictDetected { conflict, strategy } => {
                 write!(

@@ -24,6 +24,10 @@ use super::server::Key;
 use super::tables::SimTable;
 use crate::FakeEnv;
 
+/// How long a process may stand still until others take its work over. Its heartbeat sleeps longer
+/// than a client's clock moves by itself.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+
 /// No engine waits so often for anything.
 pub(crate) const ENDLESS: u32 = 20_000;
 
@@ -71,7 +75,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(number: u8, setup: &Setup, world: &World) -> Self {
         let env = FakeEnv::new(setup.seed ^ (u64::from(number) << 32));
-        env.auto_advance(Duration::MAX);
+        // The heartbeat of a run's lease sleeps longer.
+        env.auto_advance(Duration::from_secs(10));
         if setup.clocks_differ {
             // One is behind, one ahead, by less than a day and by more.
             let seconds = [-40, 7, 90_000, -100_000, 3][usize::from(number) % 5];
@@ -107,6 +112,7 @@ impl Client {
         let config = SyncConfig::default()
             .with_page_size(u32::from(setup.page_size))
             .with_push_concurrency(usize::from(setup.push_concurrency))
+            .with_lease_duration(LEASE)
             .with_event_capacity(4096);
         let mut builder = SyncEngine::builder(self.store.clone(), self.link.clone())
             .config(config)
