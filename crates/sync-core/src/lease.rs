@@ -252,7 +252,8 @@ impl Lease {
     }
 
     /// The fence before a request that changes something on the server. Time may tell that nobody
-    /// else can have the lease; the database is asked otherwise, and the heartbeat moved with it.
+    /// else can have the lease; the database is asked otherwise. It is only read: a request may
+    /// have to wait while the answer to another one is settled, and must hold up no writer then.
     ///
     /// # Errors
     /// [`SyncError::LeaseLost`]: the request must not leave.
@@ -266,10 +267,10 @@ impl Lease {
             .as_ref()
             .is_some_and(|held| !held.lost.is_cancelled() && now < held.certain_until);
         if is_certain {
-            Ok(())
-        } else {
-            self.beat().await
+            return Ok(());
         }
+        let mut tx = self.store.begin(TxMode::Read).await?;
+        self.check(&mut *tx).await.map(drop)
     }
 
     async fn check(&self, tx: &mut dyn StoreTx) -> Result<Note, SyncError> {
