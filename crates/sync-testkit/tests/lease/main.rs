@@ -1,7 +1,9 @@
 //! One sync per database at a time (semantics 6), with engines of one process and of several.
 
 mod engines;
-
+mod files;
+#[cfg(unix)]
+mod processes;
 mod server;
 mod setup;
 mod waking;
