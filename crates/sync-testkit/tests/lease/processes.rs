@@ -79,12 +79,24 @@ impl Other {
         assert!(sent.success());
     }
 
+    /// A signal is sent before it is heard.
+    fn has_stopped(&self) -> bool {
+        let id = self.child.id().to_string();
+        let state = Command::new("ps")
+            .args(["-o", "state=", "-p", &id])
+            .output();
+        state.unwrap().stdout.starts_with(b"T")
+    }
+
     /// Stops it, but not in the middle of a transaction, in which it would keep everybody out.
     async fn stop(&self, file: &Path) {
         let probe = SqliteStore::builder(file).busy_timeout(Duration::from_millis(20));
         let probe = probe.open().await.unwrap();
         loop {
             self.signal("-STOP");
+            while !self.has_stopped() {
+                tokio::task::yield_now().await;
+            }
             if Store::begin(&probe, TxMode::Write).await.is_ok() {
                 return;
             }
