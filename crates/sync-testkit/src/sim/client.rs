@@ -18,6 +18,7 @@ use sync_core::{
 
 use super::link::{Own, SimLink, World, lock};
 use super::pause::PausingStore;
+use super::processes::Still;
 use super::schedule::{Asked, Decision, Setup, Strategy};
 use super::seen::Seen;
 use super::server::Key;
@@ -62,7 +63,9 @@ pub(crate) struct Client {
     pub(crate) link: SimLink,
     pub(crate) env: FakeEnv,
     pub(crate) engine: Option<SyncEngine>,
-    events: Option<EventStream>,
+    pub(crate) events: Vec<EventStream>,
+    /// Another process on the same database, which stands still.
+    pub(crate) still: Option<Still>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
     /// Did it ever ask for a resync that clears?
@@ -94,7 +97,8 @@ impl Client {
             link,
             env,
             engine: None,
-            events: None,
+            events: Vec::new(),
+            still: None,
             tasks: Vec::new(),
             strategy: setup.strategy,
             believes_lists: false,
@@ -124,7 +128,7 @@ impl Client {
         }
         let engine = complete(builder.build()).ok_or("the engine is never built")?;
         let engine = engine.map_err(|error| format!("the engine cannot be built: {error}"))?;
-        self.events = Some(engine.events());
+        self.events.push(engine.events());
         self.engine = Some(engine);
         Ok(())
     }
@@ -154,19 +158,23 @@ impl Client {
     /// The process dies; what is committed stays.
     pub(crate) fn die(&mut self) {
         self.tasks.clear();
-        self.events = None;
+        self.events.clear();
         self.engine = None;
         lock(&self.link.own).fates.clear();
     }
 
     pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {
         let mut found = Vec::new();
-        let Some(events) = &mut self.events else {
-            return found;
-        };
-        while let Some(Some(event)) = events.next().now_or_never() {
-            found.push(event);
-        }
+        self.events.retain_mut(|events| {
+            loop {
+                match events.next().now_or_never() {
+                    Some(Some(event)) => found.push(event),
+                    // Its engine is gone.
+                    Some(None) => return false,
+                    None => return true,
+                }
+            }
+        });
         found
     }
 

@@ -33,6 +33,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "resync that clears",
             "crash",
             "crash during a run",
+            "process stands still",
+            "process wakes",
             "switch strategy",
             "set the clock back",
             "set the clock forward",
@@ -95,6 +97,7 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "full resync",
             "cache update",
             "auth required",
+            "waits for another process",
             "run complete",
             "run incomplete",
         ],
@@ -147,6 +150,8 @@ impl Counters {
             Step::SetClock { .. } => self.count("set the clock forward"),
             Step::Wait { .. } => self.count("time passes"),
             Step::Server { act } => self.server_act(*act),
+            // Counted where it is known whether there was anything to stop.
+            Step::StandStill { .. } | Step::Wake { .. } => {}
             Step::Go { .. } | Step::Deliver { .. } => {}
         }
     }
@@ -246,6 +251,7 @@ impl Counters {
             SyncEvent::FullResyncStarted { .. } => "full resync",
             SyncEvent::CacheUpdate { .. } => "cache update",
             SyncEvent::AuthRequired => "auth required",
+            SyncEvent::SyncWaiting => "waits for another process",
             _ => return,
         });
     }

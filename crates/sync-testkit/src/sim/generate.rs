@@ -41,6 +41,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
+    super::processes::weave(seed, &setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,

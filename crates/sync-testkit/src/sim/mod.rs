@@ -34,6 +34,7 @@ mod counters;
 mod generate;
 mod link;
 mod pause;
+mod processes;
 mod quiet;
 mod schedule;
 mod seen;

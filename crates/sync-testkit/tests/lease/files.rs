@@ -15,7 +15,7 @@ use sync_sqlx::SqliteStore;
 use sync_testkit::{MockServer, Route};
 
 /// Short, because what is waited for here takes real time.
-pub(crate) const LEASE: Duration = Duration::from_millis(800);
+pub(crate) const LEASE: Duration = Duration::from_millis(1_500);
 
 /// An engine with a connection to the file of its own, as another process has.
 pub(crate) async fn open(file: &Path, url: &str) -> (SqliteStore, SyncEngine) {

@@ -212,8 +212,7 @@ async fn a_process_that_is_killed_is_taken_over() {
     gate.release();
     let died = std::time::Instant::now();
     let report = bench.engine.sync().await.unwrap();
-    // The last heartbeat came at most a quarter of the duration before.
-    assert!(died.elapsed() >= LEASE / 2, "{:?}", died.elapsed());
+    assert!(died.elapsed() >= LEASE, "{:?}", died.elapsed());
     assert_eq!((report.stats.pushed, report.pending), (3, 0));
     bench.assert_once();
 }
