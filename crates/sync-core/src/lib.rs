@@ -51,7 +51,7 @@ pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
     resolve_fn,
 };
-pub use engine::{Discarded, SyncEngine, SyncEngineBuilder, SyncOptions};
+pub use engine::{Delivery, Discarded, SyncEngine, SyncEngineBuilder, SyncOptions};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;

@@ -3,6 +3,7 @@
 mod alone;
 mod auto;
 mod builder;
+mod delivery;
 mod existing;
 mod queue;
 mod run;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use builder::SyncEngineBuilder;
+pub use delivery::Delivery;
 pub use queue::Discarded;
 
 use self::auto::AutoTask;

@@ -11,6 +11,7 @@ mod bad_input;
 mod batches;
 mod columns;
 mod conflicts;
+mod delivery;
 mod edits;
 mod failures;
 mod hazards;
