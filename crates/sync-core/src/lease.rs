@@ -245,9 +245,6 @@ impl Lease {
     /// # Errors
     /// [`SyncError::LeaseLost`]: this transaction must not be committed.
     pub(crate) async fn fence(&self, tx: &mut dyn StoreTx) -> Result<(), SyncError> {
-        if planted!(FenceUnchecked) {
-            return Ok(());
-        }
         self.check(tx).await.map(drop)
     }
 
@@ -258,9 +255,6 @@ impl Lease {
     /// # Errors
     /// [`SyncError::LeaseLost`]: the request must not leave.
     pub(crate) async fn assure(&self) -> Result<(), SyncError> {
-        if planted!(FenceUnchecked) {
-            return Ok(());
-        }
         let now = self.env.monotonic();
         let is_certain = self
             .held()
@@ -280,7 +274,7 @@ impl Lease {
         let is_ours = |note: &Note| {
             Some(note.number) == own && note.holder.as_deref() == Some(self.me.as_str())
         };
-        if let Some(note) = note.filter(is_ours) {
+        if let Some(note) = note.filter(|note| is_ours(note) || planted!(FenceUnchecked)) {
             return Ok(note);
         }
         if let Some(held) = held.as_ref() {

@@ -134,8 +134,9 @@ mod switch {
         QuarantineDropped = "quarantine-dropped" breaks ["I7"];
         /// An engine that lost its lease works on as if it had it: I9.
         FenceUnchecked = "fence-unchecked" breaks ["I9", "I4", "I6"];
-        /// The lease is taken over although its holder is at work: I4.
-        TakenTooEarly = "taken-too-early" breaks ["I4"];
+        /// The lease is taken over although its holder is at work, so that no run gets to its end:
+        /// I10.
+        TakenTooEarly = "taken-too-early" breaks ["I10", "I4"];
     }
 
     impl Defect {
