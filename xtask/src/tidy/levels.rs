@@ -24,6 +24,7 @@ const LEVELS: &[&[&str]] = &[
     &["error", "config", "table", "event", "stats"],
     &[
         "backoff",
+        "lease",
         "layers",
         "outbox",
         "answer",
