@@ -283,8 +283,19 @@ impl Lease {
         Err(SyncError::LeaseLost)
     }
 
-    /// Lets others have it, if it is ours; also what a run that was cancelled left behind.
-    pub(crate) async fn release(&self) -> Result<(), StoreError> {
+    /// Lets others have what a run that was cancelled left behind; writes nothing if that is nothing.
+    pub(crate) async fn release_rest(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.begin(TxMode::Read).await?;
+        let (_, note) = Note::read(&mut *tx).await?;
+        drop(tx);
+        if note.is_some_and(|note| note.holder.as_ref() == Some(&self.me)) {
+            self.release().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets others have it, if it is ours.
+    async fn release(&self) -> Result<(), StoreError> {
         *self.held() = None;
         let mut tx = self.store.begin(TxMode::Write).await?;
         let (_, note) = Note::read(&mut *tx).await?;

@@ -223,7 +223,7 @@ impl SyncEngine {
         self.shared.shut_down.cancel();
         self.shared.turns.wait_for_end().await;
         // Nobody needs to wait for what the run that was stopped left behind.
-        if let Err(error) = self.shared.context.lease.release().await {
+        if let Err(error) = self.shared.context.lease.release_rest().await {
             tracing::debug!(%error, "the lease could not be released");
         }
     }
