@@ -53,6 +53,10 @@ pub struct SyncConfig {
     /// Pause between an edit and the automatic run that sends it, so that edits made together
     /// travel together. Default 250 ms.
     pub push_debounce: Duration,
+    /// How long another engine or process on the same database waits for one that syncs and does
+    /// not get on, because it died or sleeps, before it takes over; from 100 ms to 1 h. Longer than
+    /// another program may keep the database locked. Default 10 s.
+    pub lease_duration: Duration,
     /// How many events a slow listener may fall behind. Default 1024.
     pub event_capacity: usize,
 }
@@ -78,6 +82,7 @@ impl Default for SyncConfig {
             request_timeout: Duration::from_secs(30),
             auto_interval: Duration::from_secs(300),
             push_debounce: Duration::from_millis(250),
+            lease_duration: Duration::from_secs(10),
             event_capacity: 1024,
         }
     }
@@ -112,10 +117,16 @@ with! {
     request_timeout: Duration => with_request_timeout,
     auto_interval: Duration => with_auto_interval,
     push_debounce: Duration => with_push_debounce,
+    lease_duration: Duration => with_lease_duration,
     event_capacity: usize => with_event_capacity,
 }
 
 impl SyncConfig {
+    /// The longest [`SyncConfig::lease_duration`].
+    pub(crate) const LONGEST_LEASE: Duration = Duration::from_secs(3600);
+    /// The shortest one: a heartbeat takes a commit.
+    const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
     /// Checks that the settings can work; called when an engine is built.
     ///
     /// # Errors
@@ -154,6 +165,10 @@ impl SyncConfig {
             (
                 !self.auto_interval.is_zero(),
                 "auto_interval must not be zero",
+            ),
+            (
+                (Self::SHORTEST_LEASE..=Self::LONGEST_LEASE).contains(&self.lease_duration),
+                "lease_duration must be from 100 ms to 1 h",
             ),
             (
                 self.event_capacity >= 1,

@@ -10,6 +10,7 @@ use crate::error::SyncError;
 use crate::event::{EventHub, SyncEvent};
 use crate::id::Kind;
 use crate::identity::Identity;
+use crate::lease::Lease;
 use crate::outbox::{Entity, Refused, Rules};
 use crate::quarantine;
 use crate::stats::SyncStats;
@@ -46,6 +47,7 @@ pub(crate) struct Context {
     pub(crate) events: EventHub,
     pub(crate) observed: Mutex<Observed>,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) lease: Arc<Lease>,
 }
 
 impl Context {
@@ -61,13 +63,18 @@ impl Context {
         })
     }
 
-    /// Begins a transaction of a run: every claim, settle and page goes through here, so that what
-    /// must hold for all of them is asked in one place.
-    pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+    /// Begins a transaction of a run: every claim, settle and page goes through here. One that
+    /// writes begins only while the lease is ours, and nobody can take that before it ends.
+    ///
+    /// # Errors
+    /// [`SyncError::LeaseLost`], also outside of [`Context::alone`].
+    pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, SyncError> {
         let mut tx = self.store.begin(mode).await?;
-        if mode != TxMode::Read
-            && let Some(epoch) = self.identity.unsaved_epoch()
-        {
+        if mode == TxMode::Read {
+            return Ok(tx);
+        }
+        self.lease.fence(&mut *tx).await?;
+        if let Some(epoch) = self.identity.unsaved_epoch() {
             // No data of an epoch without the epoch.
             tx.put_meta(&self.epoch_note(), Some(&epoch)).await?;
         }
@@ -77,6 +84,15 @@ impl Context {
     /// Where the epoch of the server is noted that the transport talks to.
     pub(crate) fn epoch_note(&self) -> String {
         format!("{EPOCH}:{}", self.transport.capabilities().origin)
+    }
+
+    /// Does work that only one engine of this database may do at a time; see [`Lease::during`].
+    pub(crate) async fn alone<T>(
+        &self,
+        work: impl Future<Output = Result<T, SyncError>>,
+    ) -> Result<T, SyncError> {
+        let waits = || self.events.emit(SyncEvent::SyncWaiting);
+        self.lease.during(waits, work).await
     }
 
     pub(crate) fn rules<'a>(&'a self, table: &'a Table) -> Rules<'a> {
@@ -163,7 +179,7 @@ impl Context {
 
     /// Keeps what was observed for the next process, if it differs from what is kept by more than
     /// a `Date` header can tell.
-    pub(crate) async fn remember(&self) -> Result<(), StoreError> {
+    pub(crate) async fn remember(&self) -> Result<(), SyncError> {
         if self.identity.unsaved_epoch().is_some() {
             self.begin(TxMode::Write).await?.commit().await?;
             self.identity.epoch_is_saved();
@@ -179,9 +195,9 @@ impl Context {
         if (offset - kept).abs() < UNCERTAINTY {
             return Ok(());
         }
-        let mut tx = self.store.begin(TxMode::Write).await?;
+        let mut tx = self.begin(TxMode::Write).await?;
         tx.put_meta(CLOCK_OFFSET, Some(&offset.to_string())).await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     fn observed(&self) -> MutexGuard<'_, Observed> {

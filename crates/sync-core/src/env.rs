@@ -81,6 +81,11 @@ impl Env {
         EntityId::from(self.entropy.uuid())
     }
 
+    /// A name that nobody else has.
+    pub(crate) fn random_name(&self) -> String {
+        self.entropy.uuid().to_string()
+    }
+
     /// A random number.
     #[must_use]
     pub fn next_u64(&self) -> u64 {

@@ -142,6 +142,11 @@ pub enum SyncError {
         /// Their entities, the first ones by name.
         which: String,
     },
+    /// Another engine or process took over the sync of this database, again and again.
+    #[error(
+        "another engine or process took over the sync of this database because this one did not get on: call again; if it happens often, raise `lease_duration`"
+    )]
+    LeaseLost,
     /// The engine was shut down.
     #[error("the engine was shut down: build a new one")]
     ShutDown,

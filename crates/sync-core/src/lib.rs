@@ -26,6 +26,7 @@ pub mod id;
 mod identity;
 pub mod json;
 pub mod layers;
+mod lease;
 pub mod merge;
 pub mod op;
 mod outbox;
@@ -52,7 +53,7 @@ pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
     resolve_fn,
 };
-pub use engine::{Discarded, SignOut, SyncEngine, SyncEngineBuilder, SyncOptions};
+pub use engine::{Delivery, Discarded, SignOut, SyncEngine, SyncEngineBuilder, SyncOptions};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;

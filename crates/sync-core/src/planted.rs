@@ -139,6 +139,11 @@ mod switch {
         LostRowsDropped = "lost-rows-dropped" breaks ["I2"];
         /// Another account's data is cleared, but for the cursors: I7.
         AccountKeepsCursor = "account-keeps-cursor" breaks ["I7", "I6"];
+        /// An engine that lost its lease works on as if it had it: I9.
+        FenceUnchecked = "fence-unchecked" breaks ["I9", "I4", "I6"];
+        /// The lease is taken over although its holder is at work, so that no run gets to its end:
+        /// I10.
+        TakenTooEarly = "taken-too-early" breaks ["I10", "I4"];
     }
 
     impl Defect {

@@ -32,6 +32,7 @@ const LEVELS: &[&[&str]] = &[
     &["error", "config", "table", "event", "stats"],
     &[
         "backoff",
+        "lease",
         "layers",
         "outbox",
         "answer",

@@ -19,7 +19,8 @@ use crate::error::SyncError;
 use crate::event::EventHub;
 use crate::id::{InvalidId, Kind};
 use crate::identity::{Identity, IdentityLayer};
-use crate::layers;
+use crate::layers::{self, FenceLayer};
+use crate::lease::Lease;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
 use crate::table::{Table, TableConfig};
@@ -151,10 +152,17 @@ impl SyncEngineBuilder {
         let retry = self
             .retry
             .unwrap_or_else(|| Arc::new(FullJitter::of(&self.config)));
+        let lease = Lease::new(
+            self.store.clone(),
+            self.env.clone(),
+            self.config.lease_duration,
+        );
+        let lease = Arc::new(lease);
+        let fenced = Arc::new(FenceLayer::new(self.transport, lease.clone()));
         let transport = if self.bare_transport {
-            self.transport
+            fenced
         } else {
-            layers::standard(self.transport, &self.config, &self.env, &retry)
+            layers::standard(fenced, &self.config, &self.env, &retry)
         };
         let identity = Arc::new(Identity::new(self.account));
         let context = Context {
@@ -167,6 +175,7 @@ impl SyncEngineBuilder {
             env: self.env,
             retry,
             observed: Mutex::new(Observed::default()),
+            lease,
         };
         let mut tx = context.store.begin(TxMode::Read).await?;
         context.recall(&mut *tx).await?;

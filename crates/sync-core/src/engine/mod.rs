@@ -1,8 +1,10 @@
 //! The engine: the one thing an app holds.
 
 mod account;
+mod alone;
 mod auto;
 mod builder;
+mod delivery;
 mod existing;
 mod queue;
 mod restore;
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use account::SignOut;
 pub use builder::SyncEngineBuilder;
+pub use delivery::Delivery;
 pub use queue::Discarded;
 
 use self::auto::AutoTask;
@@ -119,10 +122,16 @@ impl SyncEngine {
     /// every operation that was queued before the call. Dropping the future stops the run at its
     /// next await; nothing is left half done.
     ///
+    /// One engine of a database runs at a time, also across processes: a call waits until the
+    /// others have ended ([`crate::SyncEvent::SyncWaiting`]), or have not got on for
+    /// [`crate::SyncConfig::lease_duration`]. Drop an engine in the middle of a run, and others
+    /// wait for as long; [`SyncEngine::shutdown`] spares them that.
+    ///
     /// Being offline, conflicts and refusals are no errors: the report and the events tell.
     ///
     /// # Errors
-    /// [`SyncError::Store`] if the local database fails, [`SyncError::ShutDown`] after
+    /// [`SyncError::Store`] if the local database fails, [`SyncError::LeaseLost`] if other engines
+    /// took over again and again because this one did not get on, [`SyncError::ShutDown`] after
     /// [`SyncEngine::shutdown`].
     pub async fn sync(&self) -> Result<SyncReport, SyncError> {
         self.sync_with(SyncOptions::default()).await
@@ -223,5 +232,9 @@ impl SyncEngine {
         self.stop_auto();
         self.shared.shut_down.cancel();
         self.shared.turns.wait_for_end().await;
+        // Nobody needs to wait for what the run that was stopped left behind.
+        if let Err(error) = self.shared.context.lease.release_rest().await {
+            tracing::debug!(%error, "the lease could not be released");
+        }
     }
 }

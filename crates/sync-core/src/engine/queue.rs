@@ -1,5 +1,7 @@
 //! The queue in the app's hands: what waits, what is stuck, what is in conflict.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::SyncEngine;
 use crate::conflict::Resolution;
 use crate::error::SyncError;
@@ -9,6 +11,8 @@ use crate::op::{Op, OpStatus};
 use crate::outbox::{Entity, Flow};
 use crate::stats::SyncStats;
 use crate::store::{ConflictEntry, OpQuery, QuarantineEntry, TxMode};
+
+type Gone = (Kind, EntityId, Discarded);
 
 /// What was discarded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -115,15 +119,16 @@ impl SyncEngine {
     }
 
     /// Discards all operations of one entity; the newest known server state comes into force.
-    /// Waits for a run that is under way, so no operation is on its way to the server meanwhile;
+    /// Waits for a run that is under way, here or in another process, so no operation is on its way to the server meanwhile;
     /// one that was sent earlier without an answer may have been applied there all the same, and
     /// the result says so.
     ///
     /// # Errors
-    /// [`SyncError::UnknownKind`], [`SyncError::Store`].
+    /// [`SyncError::UnknownKind`], [`SyncError::Store`], [`SyncError::LeaseLost`],
+    /// [`SyncError::ShutDown`].
     pub async fn discard(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
-        let _no_run = self.shared.turns.exclusive().await;
-        self.discard_now(kind, id).await
+        let discard = || self.discard_now(kind, id);
+        self.shared.between_runs(discard).await
     }
 
     /// [`SyncEngine::discard`] for every entity that has a stuck operation, in the order of the
@@ -144,28 +149,34 @@ impl SyncEngine {
     /// [`SyncError::Store`] if the database fails; the entities before that stay discarded, which
     /// their [`SyncEvent::OperationsDiscarded`] told.
     pub async fn discard_stuck(&self) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
-        let _no_run = self.shared.turns.exclusive().await;
+        let all = Mutex::new(Vec::new());
+        let discard = || self.discard_stuck_now(&all);
+        self.shared.between_runs(discard).await?;
+        Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn discard_stuck_now(&self, all: &Mutex<Vec<Gone>>) -> Result<(), SyncError> {
         let query = OpQuery {
             kinds: Some(self.kinds()),
             status: Some(OpStatus::Stuck),
             ..OpQuery::default()
         };
-        let mut all = Vec::new();
         for op in self.operations(&query).await? {
             let discarded = self.discard_now(&op.kind, &op.entity_id).await?;
             // A second stuck operation of one entity went with the first.
             if !discarded.op_ids.is_empty() {
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 all.push((op.kind, op.entity_id, discarded));
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Discards while no run is under way.
     async fn discard_now(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
         let context = self.context();
         let rules = context.rules(context.table(kind)?);
-        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut tx = context.begin(TxMode::Write).await?;
         let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
         let (op_ids, maybe_applied) = entity.discard(&rules);
         // After a restore, what was known is no proof that the server still has the record.
@@ -213,9 +224,13 @@ impl SyncEngine {
         op_id: &OpId,
         resolution: Resolution,
     ) -> Result<bool, SyncError> {
+        let resolve = || self.resolve_now(op_id, resolution.clone());
+        self.shared.between_runs(resolve).await
+    }
+
+    async fn resolve_now(&self, op_id: &OpId, resolution: Resolution) -> Result<bool, SyncError> {
         let context = self.context();
-        let _no_run = self.shared.turns.exclusive().await;
-        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut tx = context.begin(TxMode::Write).await?;
         let Some(entry) = tx.conflicts(Some(op_id)).await?.pop() else {
             return Ok(false);
         };

@@ -103,7 +103,7 @@ impl Shared {
         let outcome = tokio::select! {
             biased;
             () = self.shut_down.cancelled() => return Err(SyncError::ShutDown),
-            outcome = self.run(union.unwrap_or_default(), &mut questions) => outcome,
+            outcome = self.run_alone(union.unwrap_or_default(), &mut questions) => outcome,
         };
         let outcome = outcome.map_err(Arc::new);
         if planted!(LostWakeUp) {

@@ -40,6 +40,7 @@ impl fmt::Display for SyncEvent {
             Self::SyncError {
                 phase, will_retry, ..
             } => write!(f, "SyncError({phase:?}, retry: {will_retry})"),
+            Self::SyncWaiting => f.write_str("SyncWaiting"),
             Self::AuthRequired => f.write_str("AuthRequired"),
             Self::ConflictDetected { conflict, strategy } => {
                 write!(

@@ -82,6 +82,9 @@ pub enum SyncEvent {
         /// What it did.
         stats: SyncStats,
     },
+    /// Another engine or process is syncing this database. The run begins when that one has ended,
+    /// or has not got on for its [`crate::SyncConfig::lease_duration`].
+    SyncWaiting,
     /// Something failed that is not one operation's.
     SyncError {
         /// In which half.

@@ -1,8 +1,9 @@
 //! Wrappers around a transport, each with one concern.
 //!
-//! The order is trace(retry(timeout(rest))): every attempt has its own time-out, and the trace sees
+//! The order is trace(retry(timeout(fence(rest)))): every attempt has its own time-out, and the trace sees
 //! what the engine sees. The other way round a time-out would cut a retry short in its pause.
 
+mod fence;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod trace;
 
 use std::sync::Arc;
 
+pub(crate) use fence::FenceLayer;
 pub use retry::RetryLayer;
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;

@@ -76,6 +76,10 @@ impl<'a> PullPhase<'a> {
             end: PhaseEnd::Completed,
             ..PullOutcome::default()
         };
+        let is_lost = |outcome: &KindOutcome| matches!(outcome.failure, Some(SyncError::LeaseLost));
+        if outcomes.iter().any(is_lost) {
+            return Err(SyncError::LeaseLost);
+        }
         for outcome in outcomes {
             total.stats.add(outcome.stats);
             let Some(error) = outcome.failure else {

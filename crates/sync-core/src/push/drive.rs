@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Key, PushPhase};
+use super::{Key, PushPhase, Sent};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
@@ -67,8 +67,8 @@ impl PushPhase<'_> {
         }
         if self.end.is_some() {
             // A fetch has ended the phase: what was marked does not leave any more.
-            for (key, _) in plan.sends {
-                self.take_back(&key, false).await?;
+            for (key, op) in plan.sends {
+                self.take_back(&key, &Sent::of(&op), false).await?;
             }
             return Ok(again);
         }
@@ -142,7 +142,7 @@ impl PushPhase<'_> {
                 self.context.observe_state(answer)
             }
             Err(error) => {
-                self.request_failed(std::slice::from_ref(key), &error, true)
+                self.request_failed(vec![(key.clone(), None)], &error)
                     .await?;
                 return Ok(false);
             }
@@ -262,7 +262,7 @@ impl PushPhase<'_> {
                 })
                 .await?;
             }
-            Err(error) => self.request_failed(&[], &error, true).await?,
+            Err(error) => self.request_failed(Vec::new(), &error).await?,
         }
         Ok(())
     }

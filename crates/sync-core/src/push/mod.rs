@@ -16,6 +16,7 @@ use crate::op::{Op, OpStatus};
 use crate::outbox::{Attempt, Entity};
 use crate::stats::{PhaseEnd, SyncStats};
 use crate::store::{OpQuery, TxMode};
+use crate::transport::PushOp;
 
 /// An entity, as a key.
 pub(crate) type Key = (Kind, EntityId);
@@ -225,7 +226,21 @@ fn key_of(op: Op) -> Key {
 
 /// The operation that a request carried, to find out whether it is still the one that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
-    pub(crate) op_id: OpId,
-    pub(crate) key: String,
+struct Sent {
+    op_id: OpId,
+    key: String,
+}
+
+impl Sent {
+    fn of(op: &PushOp) -> Self {
+        Self {
+            op_id: op.op_id.clone(),
+            key: op.key.clone(),
+        }
+    }
+
+    /// Is this still the same operation with the same content?
+    fn is(&self, op: &Op) -> bool {
+        op.op_id == self.op_id && op.idempotency_key() == self.key
+    }
 }

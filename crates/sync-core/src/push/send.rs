@@ -48,13 +48,7 @@ impl PushPhase<'_> {
         }
         let requests = stream::iter(alone).map(|ops| async move {
             let (keys, ops): (Vec<Key>, Vec<PushOp>) = ops.into_iter().unzip();
-            let sent: Vec<Sent> = ops
-                .iter()
-                .map(|op| Sent {
-                    op_id: op.op_id.clone(),
-                    key: op.key.clone(),
-                })
-                .collect();
+            let sent: Vec<Sent> = ops.iter().map(Sent::of).collect();
             let answer = context.transport.push(PushRequest::new(ops)).await;
             let unanswered = match &answer {
                 Ok(answer) => answer.unanswered_before,
@@ -79,7 +73,7 @@ impl PushPhase<'_> {
                     self.server_answered = true;
                     again.extend(self.settle(keys, &sent, results).await?);
                 }
-                Err(error) => again.extend(self.push_failed(keys, &error).await?),
+                Err(error) => again.extend(self.push_failed(keys, sent, &error).await?),
             }
         }
         Ok(again)
@@ -152,11 +146,8 @@ impl PushPhase<'_> {
         outcome: PushOutcome,
         rules: &Rules<'_>,
     ) -> After {
-        let is_ours = entity
-            .head()
-            .is_some_and(|head| head.op_id == sent.op_id && head.idempotency_key() == sent.key);
-        let Some(head) = entity.head().filter(|_| is_ours) else {
-            // Discarded meanwhile: what the answer brings is treated like a pulled record.
+        let Some(head) = entity.head().filter(|head| sent.is(head)) else {
+            // Gone meanwhile: what the answer brings is treated like a pulled record.
             if let PushOutcome::Accepted { state: Some(state) } = outcome {
                 return After::Flow(entity.pulled(state, rules));
             }
@@ -193,6 +184,7 @@ impl PushPhase<'_> {
     async fn push_failed(
         &mut self,
         keys: Vec<Key>,
+        sent: Vec<Sent>,
         error: &TransportError,
     ) -> Result<Vec<Key>, SyncError> {
         let class = classify_error(error.kind());
@@ -205,10 +197,10 @@ impl PushPhase<'_> {
             };
             if let Some(limit) = limit {
                 let untouched = class == AnswerClass::Refused;
-                for key in &keys {
+                for (key, sent) in keys.iter().zip(&sent) {
                     self.batch_limits.insert(key.clone(), limit.max(1));
                     if untouched {
-                        self.take_back(key, error.maybe_sent()).await?;
+                        self.take_back(key, sent, error.maybe_sent()).await?;
                     }
                 }
                 if error.status().is_none() && !untouched {
@@ -218,13 +210,22 @@ impl PushPhase<'_> {
                 return Ok(keys);
             }
         }
-        self.request_failed(&keys, error, false).await?;
+        let of_push = keys.into_iter().zip(sent.into_iter().map(Some));
+        self.request_failed(of_push.collect(), error).await?;
         Ok(Vec::new())
     }
 
     /// The attempt under way did not take effect: what was known before it holds again.
-    pub(super) async fn take_back(&mut self, key: &Key, was_sent: bool) -> Result<(), SyncError> {
+    pub(super) async fn take_back(
+        &mut self,
+        key: &Key,
+        sent: &Sent,
+        was_sent: bool,
+    ) -> Result<(), SyncError> {
         self.with_entity(key, |entity, attempt, _| {
+            if !entity.head().is_some_and(|head| sent.is(head)) {
+                return Flow::Stop;
+            }
             if was_sent {
                 entity.answered_negatively(attempt.fate_before);
             } else {
@@ -236,20 +237,23 @@ impl PushPhase<'_> {
         Ok(())
     }
 
-    /// A request for these entities got no answer: they wait, or everything does.
-    /// `reading`: it was a fetch, so no operation was under way.
+    /// A request for these entities got no answer: they wait, or everything does. Without an
+    /// operation it was a fetch.
     pub(super) async fn request_failed(
         &mut self,
-        keys: &[Key],
+        failed: Vec<(Key, Option<Sent>)>,
         error: &TransportError,
-        reading: bool,
     ) -> Result<(), SyncError> {
         let class = classify_error(error.kind());
         self.server_answered |= error.status().is_some();
         let message = error.in_full();
-        for key in keys {
-            let nothing_left = !error.maybe_sent();
-            self.with_entity(key, |entity, attempt, rules| {
+        for (key, sent) in failed {
+            let (nothing_left, reading) = (!error.maybe_sent(), sent.is_none());
+            self.with_entity(&key, |entity, attempt, rules| {
+                if !sent.is_none_or(|sent| entity.head().is_some_and(|head| sent.is(head))) {
+                    // Gone meanwhile; what waits now was not in this request.
+                    return Flow::Stop;
+                }
                 if nothing_left && !reading {
                     entity.unmark_sent(attempt.fate_before, attempt.ever_sent_before);
                 }
@@ -271,7 +275,7 @@ impl PushPhase<'_> {
             .await?;
             let told_nothing = reading && class == AnswerClass::Refused;
             self.note_trouble(
-                key,
+                &key,
                 if told_nothing {
                     AnswerClass::OpTrouble
                 } else {

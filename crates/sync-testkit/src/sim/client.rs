@@ -19,6 +19,7 @@ use sync_core::{
 
 use super::link::{Own, SimLink, World, lock};
 use super::pause::PausingStore;
+use super::processes::Still;
 use super::schedule::{Asked, Decision, Setup, Strategy};
 use super::seen::Seen;
 use super::server::Key;
@@ -29,6 +30,9 @@ use crate::FakeEnv;
 pub(crate) const OWNER: &str = "owner";
 /// Who borrows the device.
 pub(crate) const GUEST: &str = "guest";
+/// How long a process may stand still until others take its work over. Its heartbeat sleeps longer
+/// than a client's clock moves by itself.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// No engine waits so often for anything.
 pub(crate) const ENDLESS: u32 = 20_000;
@@ -64,7 +68,9 @@ pub(crate) struct Client {
     pub(crate) link: SimLink,
     pub(crate) env: FakeEnv,
     pub(crate) engine: Option<SyncEngine>,
-    events: Option<EventStream>,
+    pub(crate) events: Vec<EventStream>,
+    /// Another process on the same database, which stands still.
+    pub(crate) still: Option<Still>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
     /// Did it ever ask for a resync that clears?
@@ -77,7 +83,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(number: u8, setup: &Setup, world: &World) -> Self {
         let env = FakeEnv::new(setup.seed ^ (u64::from(number) << 32));
-        env.auto_advance(Duration::MAX);
+        // The heartbeat of a run's lease sleeps longer.
+        env.auto_advance(Duration::from_secs(10));
         if setup.clocks_differ {
             // One is behind, one ahead, by less than a day and by more.
             let seconds = [-40, 7, 90_000, -100_000, 3][usize::from(number) % 5];
@@ -95,7 +102,8 @@ impl Client {
             link,
             env,
             engine: None,
-            events: None,
+            events: Vec::new(),
+            still: None,
             tasks: Vec::new(),
             strategy: setup.strategy,
             believes_lists: false,
@@ -115,7 +123,7 @@ impl Client {
             .account(OWNER);
         let engine = complete(builder.build()).ok_or("the engine is never built")?;
         let engine = engine.map_err(|error| format!("the engine cannot be built: {error}"))?;
-        self.events = Some(engine.events());
+        self.events.push(engine.events());
         self.engine = Some(engine);
         Ok(())
     }
@@ -129,6 +137,7 @@ impl Client {
         let config = SyncConfig::default()
             .with_page_size(u32::from(setup.page_size))
             .with_push_concurrency(usize::from(setup.push_concurrency))
+            .with_lease_duration(LEASE)
             .with_event_capacity(4096);
         let mut builder = SyncEngine::builder(self.store.clone(), link)
             .config(config)
@@ -166,19 +175,23 @@ impl Client {
     /// The process dies; what is committed stays.
     pub(crate) fn die(&mut self) {
         self.tasks.clear();
-        self.events = None;
+        self.events.clear();
         self.engine = None;
         lock(&self.link.own).fates.clear();
     }
 
     pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {
         let mut found = Vec::new();
-        let Some(events) = &mut self.events else {
-            return found;
-        };
-        while let Some(Some(event)) = events.next().now_or_never() {
-            found.push(event);
-        }
+        self.events.retain_mut(|events| {
+            loop {
+                match events.next().now_or_never() {
+                    Some(Some(event)) => found.push(event),
+                    // Its engine is gone.
+                    Some(None) => return false,
+                    None => return true,
+                }
+            }
+        });
         found
     }
 

@@ -33,6 +33,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "resync that clears",
             "crash",
             "crash during a run",
+            "process stands still",
+            "process wakes",
             "switch strategy",
             "set the clock back",
             "set the clock forward",
@@ -99,6 +101,7 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "full resync",
             "cache update",
             "auth required",
+            "waits for another process",
             "run complete",
             "run incomplete",
         ],
@@ -151,8 +154,9 @@ impl Counters {
             Step::SetClock { .. } => self.count("set the clock forward"),
             Step::Wait { .. } => self.count("time passes"),
             Step::Server { act } => self.server_act(*act),
-            // Counted by what becomes of it.
-            Step::Guest { .. } | Step::Go { .. } | Step::Deliver { .. } => {}
+            // Counted by what becomes of them, where that is known.
+            Step::Guest { .. } | Step::StandStill { .. } | Step::Wake { .. } => {}
+            Step::Go { .. } | Step::Deliver { .. } => {}
         }
     }
 
@@ -252,6 +256,7 @@ impl Counters {
             SyncEvent::FullResyncStarted { .. } => "full resync",
             SyncEvent::CacheUpdate { .. } => "cache update",
             SyncEvent::AuthRequired => "auth required",
+            SyncEvent::SyncWaiting => "waits for another process",
             _ => return,
         });
     }

@@ -43,6 +43,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
     later::draw(seed, &mut setup, &mut drawn);
+    super::processes::weave(seed, &setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,

@@ -71,6 +71,8 @@ pub(crate) struct Own {
     last_sent: BTreeMap<Key, OpId>,
     /// Kinds of which a page has come.
     pub(crate) pulled: BTreeSet<Kind>,
+    /// So often the process of this link stood still.
+    stood_still: u32,
     /// How often each operation went out since the run began.
     pub(crate) sent: BTreeMap<OpId, u32>,
 }
@@ -86,13 +88,20 @@ impl Drop for InFlight<'_> {
         let mut own = lock(self.own);
         for key in &self.keys {
             if let Some(count) = own.in_flight.get_mut(key) {
-                *count -= 1;
+                *count = count.saturating_sub(1);
             }
         }
     }
 }
 
 impl SimLink {
+    /// Nobody waits for the answers that are under way.
+    pub(crate) fn stands_still(&self) {
+        let mut own = lock(&self.own);
+        own.in_flight.clear();
+        own.stood_still += 1;
+    }
+
     fn next_fate(&self) -> Fate {
         let mut own = lock(&self.own);
         own.requests += 1;
@@ -245,8 +254,14 @@ impl Transport for SimLink {
 
     async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
         let _in_flight = self.leaves(&request.ops);
+        let stood_still = lock(&self.own).stood_still;
         pause().await;
-        let fate = self.next_fate();
+        let mut fate = self.next_fate();
+        if stood_still != lock(&self.own).stood_still
+            && !Self::may_come_late(&lock(&self.world), &request)
+        {
+            fate = Fate::Lost;
+        }
         let answer = {
             let mut shared = lock(&self.world);
             self.arrive(&mut shared, &request, fate)

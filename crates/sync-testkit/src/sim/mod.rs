@@ -36,6 +36,7 @@ mod guest;
 mod later;
 mod link;
 mod pause;
+mod processes;
 mod quiet;
 mod schedule;
 mod seen;

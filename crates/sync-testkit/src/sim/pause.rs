@@ -42,6 +42,7 @@ impl Future for Pause {
 pub(crate) struct PausingStore {
     pub(crate) memory: MemoryStore,
     commits: Arc<AtomicU64>,
+    writers: Arc<AtomicU64>,
 }
 
 impl PausingStore {
@@ -49,11 +50,33 @@ impl PausingStore {
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
     }
+
+    /// How many write, or wait for their turn to write.
+    pub(crate) fn writers(&self) -> u64 {
+        self.writers.load(Ordering::SeqCst)
+    }
+}
+
+/// Somebody who writes, or waits for it.
+struct Writer(Arc<AtomicU64>);
+
+impl Writer {
+    fn new(writers: &Arc<AtomicU64>) -> Self {
+        writers.fetch_add(1, Ordering::SeqCst);
+        Self(writers.clone())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 struct PausingTx {
     inner: Box<dyn StoreTx>,
     commits: Arc<AtomicU64>,
+    _writer: Option<Writer>,
 }
 
 impl fmt::Debug for PausingTx {
@@ -70,9 +93,13 @@ impl Store for PausingStore {
 
     async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
         pause().await;
+        let writer = (mode != TxMode::Read).then(|| Writer::new(&self.writers));
         let inner = self.memory.begin(mode).await?;
-        let commits = self.commits.clone();
-        Ok(Box::new(PausingTx { inner, commits }))
+        Ok(Box::new(PausingTx {
+            inner,
+            commits: self.commits.clone(),
+            _writer: writer,
+        }))
     }
 
     fn changes(&self) -> ChangeStream {

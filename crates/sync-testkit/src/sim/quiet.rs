@@ -22,6 +22,9 @@ impl World<'_> {
         while !self.lock().late.is_empty() {
             self.deliver(false);
         }
+        for client in 0..self.clients.len() {
+            self.wake(client);
+        }
         self.wait(Duration::from_secs(600));
         // Whoever offends or is spoiled holds up nobody but itself (I11).
         let settled = self.settle(Asked::Sync);

@@ -133,6 +133,17 @@ pub enum Step {
         /// Which client.
         client: u8,
     },
+    /// The process stands still at an await, as one does that sleeps, and another one starts on
+    /// the same database. Nothing if nothing is under way, or one stands still already.
+    StandStill {
+        /// Which client.
+        client: u8,
+    },
+    /// The process that stands still wakes, and goes on beside the other one.
+    Wake {
+        /// Which client.
+        client: u8,
+    },
     /// The app is updated: it starts again with another strategy.
     SwitchStrategy {
         /// Which client.
@@ -359,6 +370,10 @@ impl fmt::Display for Step {
                 fates,
             } => write!(f, "{}: goes on, {until:?} {fates:?}", name(*client)),
             Self::Crash { client } => write!(f, "{}: crashes", name(*client)),
+            Self::StandStill { client } => {
+                write!(f, "{}: stands still, another process starts", name(*client))
+            }
+            Self::Wake { client } => write!(f, "{}: what stood still wakes", name(*client)),
             Self::SwitchStrategy { client, strategy } => {
                 write!(f, "{}: starts again with {strategy:?}", name(*client))
             }

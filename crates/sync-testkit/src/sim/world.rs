@@ -124,6 +124,7 @@ impl<'a> World<'a> {
                 let client = self.client(*client);
                 self.always_auto_preserve &= *strategy == Strategy::AutoPreserve;
                 self.clients[client].strategy = *strategy;
+                self.clients[client].still = None;
                 self.crash(client);
             }
             Step::Guest {
@@ -131,6 +132,8 @@ impl<'a> World<'a> {
                 discards,
                 awaits,
             } => self.guest(self.client(*client), *discards, *awaits),
+            Step::StandStill { client } => self.stand_still(self.client(*client)),
+            Step::Wake { client } => self.wake(self.client(*client)),
             Step::SetClock { client, seconds } => {
                 shift(&self.clients[self.client(*client)].env, *seconds);
             }

@@ -12,6 +12,7 @@ mod bad_input;
 mod batches;
 mod columns;
 mod conflicts;
+mod delivery;
 mod disk;
 mod edits;
 mod failures;

@@ -76,7 +76,10 @@ impl Setup {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             world,
             table: TableConfig::new(),
-            config: SyncConfig::default().with_max_retries(1),
+            config: SyncConfig::default()
+                .with_max_retries(1)
+                // Its heartbeat sleeps longer than the world lets pass by itself.
+                .with_lease_duration(Duration::from_secs(90)),
             rest: Box::new(|rest| rest),
             more: |builder| builder,
             account: None,

@@ -58,6 +58,7 @@ fn build(
         .fold(schema, column);
     let config = SyncConfig::default()
         .with_page_size(2)
+        .with_lease_duration(Duration::from_secs(90))
         .with_pull_overlap(Duration::from_millis(2));
     let (strategy, soft_delete) = settings;
     let engine = SyncEngine::builder(store.clone(), link.clone())
@@ -83,7 +84,8 @@ impl Device {
     ) -> Self {
         let store = MemoryStore::new();
         let world = FakeEnv::new(seed);
-        world.auto_advance(Duration::MAX);
+        // The heartbeat of a run's lease sleeps longer.
+        world.auto_advance(Duration::from_secs(20));
         let engine = build(&link, &store, &world, settings);
         let events = engine.events();
         Self {

@@ -59,10 +59,15 @@ impl Device {
         table: TableConfig,
     ) -> Result<Self, SyncError> {
         let world = FakeEnv::new(1);
-        world.auto_advance(Duration::MAX);
+        // The heartbeat of a run's lease sleeps longer.
+        world.auto_advance(Duration::from_secs(20));
         let engine = SyncEngine::builder(store.clone(), server.clone())
             .schema(schema, table)
-            .config(SyncConfig::default().with_pull_overlap(Duration::from_millis(1)))
+            .config(
+                SyncConfig::default()
+                    .with_pull_overlap(Duration::from_millis(1))
+                    .with_lease_duration(Duration::from_secs(90)),
+            )
             .env(world.env())
             .bare_transport()
             .build()

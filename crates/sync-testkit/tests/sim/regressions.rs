@@ -341,3 +341,29 @@ fn a_push_that_pulls_after_a_restore_claims_no_pull() {
         ],
     );
 }
+
+#[test]
+fn two_pushes_at_once_do_not_wait_for_each_other_when_the_lease_is_not_certain() {
+    let setup = Setup {
+        push_concurrency: 2,
+        ..world(Habits {
+            declares: true,
+            ..Habits::default()
+        })
+    };
+    let ask = Step::Ask {
+        client: A,
+        what: Push,
+        after_seconds: 0,
+    };
+    // The lease is taken, and time passes until the run goes on.
+    let go = Step::Go {
+        client: A,
+        until: Until::Awaits(2),
+        fates: Vec::new(),
+    };
+    holds(
+        setup,
+        &[&[write(A, THINGS, 1), write(A, NOTES, 1), ask, go]],
+    );
+}

@@ -202,7 +202,8 @@ pub(crate) async fn write(engine: &SyncEngine, world: &FakeEnv, edit: &Edit) {
 
 fn script_of(case: &Value) -> Script {
     let world = FakeEnv::new(1);
-    world.auto_advance(Duration::MAX);
+    // The heartbeat of a run's lease sleeps longer.
+    world.auto_advance(Duration::from_secs(20));
     let server = &case["server"];
     let state = script::state(server);
     let conflict = PushOutcome::Conflict {
@@ -254,7 +255,7 @@ fn table_of(case: &Value) -> TableConfig {
 }
 
 fn config_of(case: &Value) -> SyncConfig {
-    let mut config = SyncConfig::default();
+    let mut config = SyncConfig::default().with_lease_duration(Duration::from_secs(90));
     let number = |name: &str| {
         case["config"][name]
             .as_u64()

@@ -41,6 +41,7 @@ pub(crate) fn between(
     }
     if before.cursors != now.cursors {
         found.extend(cursor_behind_data(now, server));
+        found.extend(cursor_goes_on(before, now));
     }
     found
 }
@@ -170,6 +171,24 @@ fn cursor_behind_data(now: &Seen, server: &SimServer) -> Vec<Violation> {
                 "the cursor stands at {since:?}, but {stamp} is not known: {known:?}, {shadow:?}"
             );
             found.push(Violation::new("I6", text).of(&key.1));
+        }
+    }
+    found
+}
+
+/// I9: the cursor never goes back, unless everything is pulled again.
+fn cursor_goes_on(before: &Seen, now: &Seen) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (kind, was) in &before.cursors {
+        let is = now.cursors.get(kind).cloned().unwrap_or_default();
+        if is.generation == was.generation && is.since < was.since {
+            let (was, is) = (&was.since, &is.since);
+            let text = format!("the cursor went back from {was:?} to {is:?}");
+            found.push(Violation::new("I9", text).of(kind));
+        } else if is.generation < was.generation {
+            let (was, is) = (was.generation, is.generation);
+            let text = format!("the generation went back from {was} to {is}");
+            found.push(Violation::new("I9", text).of(kind));
         }
     }
     found
