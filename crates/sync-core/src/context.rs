@@ -22,6 +22,8 @@ use crate::time::Timestamp;
 use crate::transport::{Answer, Features, PushOutcome, PushResult, Transport};
 use crate::version::ServerState;
 
+/// Where it is noted whose the database is.
+pub(crate) const ACCOUNT: &str = "account";
 const CLOCK_OFFSET: &str = "clock_offset_nanos";
 const EPOCH: &str = "epoch";
 /// What a `Date` header, in whole seconds, cannot tell.
@@ -67,18 +69,31 @@ impl Context {
     /// writes begins only while the lease is ours, and nobody can take that before it ends.
     ///
     /// # Errors
-    /// [`SyncError::LeaseLost`], also outside of [`Context::alone`].
+    /// [`SyncError::LeaseLost`], also outside of [`Context::alone`]; as [`Context::check_account`].
     pub(crate) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, SyncError> {
         let mut tx = self.store.begin(mode).await?;
         if mode == TxMode::Read {
             return Ok(tx);
         }
         self.lease.fence(&mut *tx).await?;
+        self.check_account(&mut *tx).await?;
         if let Some(epoch) = self.identity.unsaved_epoch() {
             // No data of an epoch without the epoch.
             tx.put_meta(&self.epoch_note(), Some(&epoch)).await?;
         }
         Ok(tx)
+    }
+
+    /// Is the database still the account's that this engine was built for?
+    ///
+    /// # Errors
+    /// [`SyncError::ShutDown`] if somebody signed out through another engine or process.
+    pub(crate) async fn check_account(&self, tx: &mut dyn StoreTx) -> Result<(), SyncError> {
+        let noted = tx.meta(ACCOUNT).await?;
+        if noted.as_deref() == self.identity.account() {
+            return Ok(());
+        }
+        Err(SyncError::ShutDown)
     }
 
     /// Where the epoch of the server is noted that the transport talks to.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::{Discarded, SyncEngine};
-use crate::context::Context;
+use crate::context::{ACCOUNT, Context};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
@@ -14,11 +14,11 @@ use crate::store::{OpQuery, Removal, StoreTx, TxMode};
 use crate::time::Timestamp;
 use crate::version::Version;
 
-/// The account that the queue belongs to.
-const ACCOUNT: &str = "account";
 const SLICE: u32 = 500;
 /// So many operations are named in an error, the others are counted.
 const NAMED: usize = 5;
+
+type GivenUp = BTreeMap<(Kind, EntityId), Discarded>;
 
 /// What becomes of operations that wait when somebody signs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -201,7 +201,7 @@ impl Cleared {
 async fn clear_bookkeeping(tx: &mut dyn StoreTx, kind: &Kind) -> Result<(), SyncError> {
     let far = Version::new(Timestamp::from_unix_millis(253_402_300_799_000));
     tx.forget_tombstones(kind, &far).await?;
-    let idle = tx.idle_shadows(kind, u32::MAX).await?;
+    let idle = tx.idle_shadows(kind, None, u32::MAX).await?;
     let ids: Vec<EntityId> = idle.into_iter().map(|shadow| shadow.entity_id).collect();
     tx.delete_shadows(kind, &ids).await?;
     loop {
@@ -253,14 +253,32 @@ impl SyncEngine {
     /// # Errors
     /// [`SyncError::Unsent`] if operations wait and are not to be discarded,
     /// [`SyncError::RowRejected`] if a row cannot be removed because a table of the app refers to
-    /// it, [`SyncError::Store`]. After an error nothing has changed.
+    /// it, [`SyncError::Store`], [`SyncError::LeaseLost`]. After an error nothing has changed.
     pub async fn sign_out(
         &self,
         policy: SignOut,
     ) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
-        let context = self.context();
         let _no_run = self.shared.turns.exclusive().await;
-        let mut tx = context.store.begin(TxMode::Durable).await?;
+        let discarded = self.context().alone(self.clear_account(policy)).await?;
+        let events = discarded
+            .iter()
+            .map(|((kind, id), gone)| SyncEvent::OperationsDiscarded {
+                kind: kind.clone(),
+                entity_id: id.clone(),
+                op_ids: gone.op_ids.clone(),
+            });
+        self.context()
+            .tell(events.collect(), &mut SyncStats::default());
+        self.stop_auto();
+        self.shared.shut_down.cancel();
+        let gone = discarded.into_iter();
+        Ok(gone.map(|((kind, id), gone)| (kind, id, gone)).collect())
+    }
+
+    /// Clears everything in one transaction; returns what was discarded.
+    async fn clear_account(&self, policy: SignOut) -> Result<GivenUp, SyncError> {
+        let context = self.context();
+        let mut tx = context.begin(TxMode::Durable).await?;
         let pending = tx.ops(&OpQuery::default()).await?;
         if policy == SignOut::RefusePending && !pending.is_empty() {
             return Err(SyncError::Unsent {
@@ -290,24 +308,13 @@ impl SyncEngine {
             self.shared.signed_out.store(false, Ordering::Release);
             return Err(error.into());
         }
-        let events = discarded
-            .iter()
-            .map(|((kind, id), gone)| SyncEvent::OperationsDiscarded {
-                kind: kind.clone(),
-                entity_id: id.clone(),
-                op_ids: gone.op_ids.clone(),
-            });
-        context.tell(events.collect(), &mut SyncStats::default());
-        self.stop_auto();
-        self.shared.shut_down.cancel();
-        let gone = discarded.into_iter();
-        Ok(gone.map(|((kind, id), gone)| (kind, id, gone)).collect())
+        Ok(discarded)
     }
 }
 
 /// What is given up, entity by entity.
-fn by_entity(ops: Vec<Op>) -> BTreeMap<(Kind, EntityId), Discarded> {
-    let mut gone: BTreeMap<(Kind, EntityId), Discarded> = BTreeMap::new();
+fn by_entity(ops: Vec<Op>) -> GivenUp {
+    let mut gone = GivenUp::new();
     for op in ops {
         let of_entity = gone.entry((op.kind, op.entity_id)).or_default();
         of_entity.maybe_applied |= op.fate == Fate::Unknown;

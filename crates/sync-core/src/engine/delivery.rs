@@ -152,6 +152,6 @@ fn how_it_ended(end: &PhaseEnd) -> Delivery {
     match end {
         PhaseEnd::Completed | PhaseEnd::Skipped => Delivery::Synced,
         PhaseEnd::Offline { .. } | PhaseEnd::AuthRequired => Delivery::Offline,
-        PhaseEnd::Failed { .. } => Delivery::Retrying,
+        PhaseEnd::ServerRestored | PhaseEnd::Failed { .. } => Delivery::Retrying,
     }
 }

@@ -62,7 +62,7 @@ async fn forget_versions(
         ..OpQuery::default()
     };
     let ops = tx.ops(&of_kind).await?;
-    let idle = tx.idle_shadows(kind, u32::MAX).await?;
+    let idle = tx.idle_shadows(kind, None, u32::MAX).await?;
     let ids: BTreeSet<EntityId> = ops
         .into_iter()
         .map(|op| op.entity_id)

@@ -227,6 +227,10 @@ impl RecordWriter {
     }
 
     async fn save(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
+        let context = self.engine.context();
+        if context.identity.account().is_some() {
+            context.check_account(tx).await?;
+        }
         let refused = entity.save(tx, 0).await?;
         match refused.into_iter().next() {
             None => Ok(()),

@@ -37,7 +37,7 @@ async fn kept(device: &Device) -> String {
     let kind = kind();
     let versions = tx.versions(&kind, &[id()]).await.unwrap();
     let quarantine = tx.quarantined(&kind, None, 10).await.unwrap();
-    let shadows = tx.idle_shadows(&kind, 10).await.unwrap();
+    let shadows = tx.idle_shadows(&kind, None, 10).await.unwrap();
     let cursor = tx.cursor(&kind).await.unwrap().map(|_| "a cursor");
     let conflicts = tx.conflicts(None).await.unwrap();
     format!("{versions:?} {quarantine:?} {shadows:?} {cursor:?} {conflicts:?}")
@@ -279,4 +279,24 @@ async fn a_crash_while_the_account_changes_leaves_the_old_or_the_new_state() {
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn an_engine_whose_account_signed_out_elsewhere_writes_and_syncs_nothing_any_more() {
+    let mut device = of("ann").await;
+    let elsewhere = device.engine.clone();
+    reopen(&mut device, "ann").await.unwrap();
+    device
+        .engine
+        .sign_out(SignOut::RefusePending)
+        .await
+        .unwrap();
+    reopen(&mut device, "bea").await.unwrap();
+    let records = elsewhere.records(kind().as_str()).unwrap();
+    let written = records.insert(record(json!({"id": "x", "a": 1}))).await;
+    assert!(matches!(written, Err(SyncError::ShutDown)), "{written:?}");
+    device.server.lists(row(ID, "of ann"));
+    assert!(elsewhere.sync().await.is_err());
+    assert_eq!(device.store.rows(&kind()), []);
+    assert_eq!(device.ops().await, []);
 }
