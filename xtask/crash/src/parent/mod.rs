@@ -39,7 +39,7 @@ const DEFECTS: [&str; 3] = [
     "verdict-not-durable",
 ];
 /// So many kills at most for each of them.
-const KILLS_PER_DEFECT: u32 = 200;
+const KILLS_PER_DEFECT: u32 = 400;
 
 /// What was done and found.
 struct Outcome {
