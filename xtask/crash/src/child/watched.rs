@@ -167,7 +167,7 @@ calls! {
         last_seq() -> i64;
         shadows(kind: &Kind, ids: &[EntityId]) -> Vec<Shadow>;
         pending(kind: &Kind, ids: &[EntityId]) -> Vec<EntityId>;
-        idle_shadows(kind: &Kind, limit: u32) -> Vec<Shadow>;
+        idle_shadows(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<Shadow>;
         cursor(kind: &Kind) -> Option<CursorState>;
         conflicts(op: Option<&OpId>) -> Vec<ConflictEntry>;
         quarantined(kind: &Kind, after: Option<&str>, limit: u32) -> Vec<QuarantineEntry>;
