@@ -153,7 +153,9 @@ impl<'a> World<'a> {
         let seen = std::mem::take(&mut shared.seen);
         let complaints = std::mem::take(&mut shared.server.complaints);
         // What a restored backup took back may take effect once more.
-        let counts = shared.server.habits.are_exact() && shared.server.taken_back.is_empty();
+        let counts = shared.server.habits.are_exact()
+            && shared.server.taken_back.is_empty()
+            && !shared.server.was_restored_knowingly();
         let twice: Vec<String> = shared
             .server
             .effects

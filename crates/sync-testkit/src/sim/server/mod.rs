@@ -299,6 +299,12 @@ impl SimServer {
             .then(|| format!("epoch {}", self.lost.len()))
     }
 
+    /// Did it tell a new epoch, so that no client relies on its keys? What has landed under an answer
+    /// that was not used is then looked up, and judged anew if somebody has changed it since.
+    pub(crate) fn was_restored_knowingly(&self) -> bool {
+        self.habits.epochs && !self.lost.is_empty()
+    }
+
     /// Is this a state that the server lost when a backup was restored?
     pub(crate) fn has_lost(&self, stored: &Stored) -> bool {
         let mut lost = self.lost.iter();
