@@ -31,6 +31,7 @@ mod pull;
 mod push;
 mod quarantine;
 pub mod record;
+mod references;
 pub mod schema;
 pub mod stats;
 pub mod store;
@@ -50,7 +51,9 @@ pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
     resolve_fn,
 };
-pub use engine::{Discarded, SyncEngine, SyncEngineBuilder, SyncOptions};
+pub use engine::{
+    BlockedBy, BlockedOperation, Discarded, SyncEngine, SyncEngineBuilder, SyncOptions,
+};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;

@@ -132,6 +132,12 @@ mod switch {
         DeletesUnseen = "deletes-unseen" breaks ["I8"];
         /// A quarantined row that the table refuses once more is dropped: I7.
         QuarantineDropped = "quarantine-dropped" breaks ["I7"];
+        /// A child is sent before its parent's creation is through: I4.
+        ParentOrderIgnored = "parent-order-ignored" breaks ["I4"];
+        /// A row comes into its table although its parent is not there: I7.
+        OrphanApplied = "orphan-applied" breaks ["I7"];
+        /// A parent's row goes although rows refer to it: I7.
+        ParentRemovedFirst = "parent-removed-first" breaks ["I7"];
     }
 
     impl Defect {

@@ -17,6 +17,7 @@ use crate::error::SyncError;
 use crate::event::EventHub;
 use crate::id::{InvalidId, Kind};
 use crate::layers;
+use crate::references::References;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
 use crate::table::{Table, TableConfig};
@@ -102,6 +103,8 @@ impl SyncEngineBuilder {
     pub async fn build(self) -> Result<SyncEngine, SyncError> {
         self.config.validate()?;
         let tables = checked(self.tables, &self.config)?;
+        let references =
+            References::new(&tables).map_err(|problems| SyncError::Config(problems.join("; ")))?;
         let schemas: Vec<TableSchema> = tables.values().map(|table| table.schema.clone()).collect();
         self.store.prepare(&schemas).await?;
         let retry = self
@@ -116,6 +119,7 @@ impl SyncEngineBuilder {
             store: self.store,
             transport,
             tables,
+            references,
             events: EventHub::new(self.config.event_capacity),
             config: self.config,
             env: self.env,

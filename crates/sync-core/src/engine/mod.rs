@@ -1,7 +1,9 @@
 //! The engine: the one thing an app holds.
 
 mod auto;
+mod blocked;
 mod builder;
+mod discard;
 mod existing;
 mod queue;
 mod run;
@@ -12,8 +14,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use blocked::{BlockedBy, BlockedOperation};
 pub use builder::SyncEngineBuilder;
-pub use queue::Discarded;
+pub use discard::Discarded;
 
 use self::auto::AutoTask;
 use self::turn::Turns;
