@@ -28,8 +28,8 @@ pub enum BlockedBy {
     /// same entity, the creation of a parent, or one of a child that a deletion waits for. It may be
     /// some steps away: of a child whose parent waits for a grandparent it is the grandparent's.
     Operation(Box<Op>),
-    /// It refers to an entity that is neither here nor known to be on the server, perhaps because
-    /// its creation was discarded. It goes when a pull brings that entity, or somebody creates it.
+    /// It refers to an entity that has no operation and that the server is not known to have,
+    /// perhaps because its creation was discarded. It goes when a pull brings that entity, or somebody creates it.
     MissingParent {
         /// The entity's kind.
         kind: Kind,

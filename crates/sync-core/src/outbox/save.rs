@@ -75,7 +75,13 @@ impl Entity {
             return self.remove_row(tx, version).await;
         }
         let [row] = rows;
-        self.hold_refused(tx, &row).await?;
+        if let RowOrigin::Server { version, .. } = &row.origin {
+            let live = ServerState::Live {
+                record: row.record.clone(),
+                version: version.clone(),
+            };
+            self.hold_refused(tx, live).await?;
+        }
         Ok(vec![Refused {
             id: self.id.clone(),
             row: row.record.into(),
@@ -84,15 +90,12 @@ impl Entity {
     }
 
     /// What the table refused is still what the server has: the next edit of the row that the user
-    /// sees instead must be merged with it.
+    /// sees instead must be merged with it, and nothing older may come in its place.
     async fn hold_refused(
         &mut self,
         tx: &mut dyn StoreTx,
-        refused: &RowWrite,
+        refused: ServerState,
     ) -> Result<(), StoreError> {
-        let RowOrigin::Server { version, .. } = &refused.origin else {
-            return Ok(());
-        };
         if self.base.is_some() {
             return Ok(());
         }
@@ -104,10 +107,7 @@ impl Entity {
             },
             None => ServerState::Absent,
         });
-        self.set_parked(Some(ServerState::Live {
-            record: refused.record.clone(),
-            version: version.clone(),
-        }));
+        self.set_parked(Some(refused));
         Ok(())
     }
 
@@ -116,21 +116,30 @@ impl Entity {
         tx: &mut dyn StoreTx,
         tombstone: Option<Version>,
     ) -> Result<Vec<Refused>, StoreError> {
-        let row = tombstone_of(&self.id, tombstone.as_ref());
         let removal = Removal {
             id: self.id.clone(),
-            tombstone,
+            tombstone: tombstone.clone(),
         };
         let reason = match self.not_removed.take() {
             Some(reason) => Some(reason),
             None => reason_of(tx.remove(&self.kind, &[removal]).await?),
         };
-        let refused = |reason| Refused {
+        let Some(reason) = reason else {
+            return Ok(Vec::new());
+        };
+        let row = tombstone_of(&self.id, tombstone.as_ref());
+        if tombstone.is_some() {
+            let deleted = ServerState::Deleted {
+                record: None,
+                version: tombstone,
+            };
+            self.hold_refused(tx, deleted).await?;
+        }
+        Ok(vec![Refused {
             id: self.id.clone(),
             row,
             reason,
-        };
-        Ok(reason.map(refused).into_iter().collect())
+        }])
     }
 
     async fn save_shadow(&mut self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {

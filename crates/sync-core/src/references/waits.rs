@@ -14,7 +14,7 @@ use crate::version::ServerState;
 pub(crate) enum Obstacle {
     /// This operation of another entity goes first; it is the oldest one of its entity.
     Operation(Box<Op>),
-    /// Its parent is neither here nor known to be on the server.
+    /// Its parent has no operation, and nothing says that the server knows it.
     MissingParent(Key),
 }
 
@@ -205,21 +205,23 @@ impl Queues {
     }
 }
 
-/// Those of these entities that are neither here nor known to be, or to have been, on the server.
+/// Those of these entities, all without operations, of which nothing says that the server has them
+/// or had them. A row alone proves nothing: the one whose creation was discarded may have stayed.
 async fn unknown<'a>(
     tx: &mut dyn StoreTx,
     keys: impl Iterator<Item = &'a Key>,
 ) -> Result<BTreeSet<Key>, StoreError> {
     let mut unknown = BTreeSet::new();
     for (kind, ids) in by_kind(keys) {
-        let rows = tx.get(&kind, &ids).await?;
-        let mut known: BTreeSet<EntityId> = rows.iter().filter_map(|row| row.id().ok()).collect();
         let versions = tx.versions(&kind, &ids).await?;
-        known.extend(versions.into_iter().map(|(id, _)| id));
+        let known: BTreeSet<EntityId> = versions.into_iter().map(|(id, _)| id).collect();
         let rest: Vec<EntityId> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         let keys: Vec<String> = rest.iter().map(ToString::to_string).collect();
         let refused = tx.quarantined_of(&kind, &keys).await?;
-        let is_refused = |id: &EntityId| refused.iter().any(|entry| entry.key == id.as_str());
+        let is_refused = |id: &EntityId| {
+            let mut of_server = refused.iter().filter(|entry| !entry.row.is_null());
+            of_server.any(|entry| entry.key == id.as_str())
+        };
         let lost = rest.into_iter().filter(|id| !is_refused(id));
         unknown.extend(lost.map(|id| (kind.clone(), id)));
     }

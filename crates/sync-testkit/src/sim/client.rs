@@ -18,6 +18,7 @@ use sync_core::{
 
 use super::link::{Own, SimLink, World, lock};
 use super::pause::PausingStore;
+use super::related::{Field, has_children, parents_are_here};
 use super::schedule::{Asked, Decision, Setup, Strategy};
 use super::seen::Seen;
 use super::server::Key;
@@ -181,6 +182,7 @@ impl Client {
         let seen = self.seen.live(key).cloned();
         let builds_on = |field: &&String| table.is_built_upon(field);
         let builds_on: Vec<String> = fields.keys().filter(builds_on).cloned().collect();
+        let parents: Vec<Field> = table.parents().collect();
         let mut row = seen.clone().unwrap_or_default();
         row.insert("id".to_owned(), key.1.as_str().into());
         row.extend(fields.clone());
@@ -196,7 +198,7 @@ impl Client {
                     .all(|field| same_field(here.get(field), seen.get(field))),
                 _ => false,
             };
-            if !is_as_seen {
+            if !is_as_seen || !parents_are_here(&mut *tx, &parents, record.fields()).await? {
                 return Ok(false);
             }
             let queued = if here.is_some() {
@@ -210,10 +212,21 @@ impl Client {
         }))
     }
 
-    pub(crate) fn delete(&self, key: &Key) -> Result<Writing, SyncError> {
-        let records = self.engine()?.records(key.0.as_str())?;
+    /// Deletes a row, unless one of these fields refers to it.
+    pub(crate) fn delete(&self, key: &Key, children: Vec<Field>) -> Result<Writing, SyncError> {
+        let engine = self.engine()?;
+        let (records, store) = (engine.records(key.0.as_str())?, engine.store());
         let id = key.1.clone();
-        Ok(Box::pin(async move { records.delete(&id).await }))
+        Ok(Box::pin(async move {
+            if children.is_empty() {
+                return records.delete(&id).await;
+            }
+            let mut tx = store.begin(TxMode::Write).await?;
+            let deletes = !has_children(&mut *tx, &children, &id).await?
+                && records.delete_in(&mut *tx, &id).await?;
+            tx.commit().await?;
+            Ok(deletes)
+        }))
     }
 
     pub(crate) fn engine(&self) -> Result<&SyncEngine, SyncError> {

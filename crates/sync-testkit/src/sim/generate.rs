@@ -1,6 +1,7 @@
 //! Draws a schedule from a seed. Every world has some habits, faults and kinds of acts and lacks
 //! others: what is rare everywhere is frequent somewhere.
 
+use super::kin;
 use super::schedule::{
     Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
 };
@@ -35,13 +36,14 @@ struct Mood {
 
 pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let setup = setup(seed, &mut rng);
+    let mut setup = setup(seed, &mut rng);
     let mood = mood(&mut rng);
     let mut drawn = Vec::with_capacity(steps as usize);
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
     drawn.truncate(steps as usize);
+    kin::add(seed, &mut setup, &mut drawn);
     Schedule {
         setup,
         steps: drawn,
@@ -70,6 +72,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         max_batch: [1, 1, 1, 2, 4][rng.usize(..5)],
         clocks_differ: rng.bool(),
         habits: habits(rng),
+        related: false,
     }
 }
 

@@ -32,9 +32,11 @@ mod check;
 mod client;
 mod counters;
 mod generate;
+mod kin;
 mod link;
 mod pause;
 mod quiet;
+mod related;
 mod schedule;
 mod seen;
 mod server;
@@ -194,7 +196,8 @@ impl Simulation {
     }
 
     fn happen(&self, schedule: &Schedule, with_story: bool) -> Outcome {
-        let mut world = World::new(&schedule.setup, &self.tables, with_story);
+        let tables = SimTable::of_world(&self.tables, schedule.setup.related);
+        let mut world = World::new(&schedule.setup, tables, with_story);
         let mut failed_at = None;
         for (place, step) in schedule.steps.iter().enumerate() {
             world.step(step);

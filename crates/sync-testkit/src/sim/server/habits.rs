@@ -35,6 +35,9 @@ pub struct Habits {
     pub paging: Paging,
     /// Answers for one record bear a strong tag, which is compared.
     pub tags: bool,
+    /// A record that refers to one that is not there is refused.
+    #[serde(default)]
+    pub refuses_orphans: bool,
 }
 
 /// What a server makes of a key that comes again.
@@ -108,6 +111,7 @@ impl Default for Habits {
             cap: None,
             paging: Paging::Keyset,
             tags: false,
+            refuses_orphans: false,
         }
     }
 }
