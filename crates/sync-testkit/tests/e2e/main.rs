@@ -17,6 +17,7 @@ mod hazards;
 mod interruptions;
 mod lost_answers;
 mod pulling;
+mod references;
 mod resolvers;
 mod resync;
 mod runs;
