@@ -28,6 +28,7 @@ const LEVELS: &[&[&str]] = &[
         "outbox",
         "answer",
         "quarantine",
+        "references",
         "context",
     ],
     &["push", "pull"],

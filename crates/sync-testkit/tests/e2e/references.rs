@@ -12,7 +12,7 @@ use sync_core::{
 };
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
-use sync_testkit::{FakeEnv, Fault, MockServer};
+use sync_testkit::{FakeEnv, Fault, MockServer, Route};
 use tempfile::TempDir;
 
 use crate::setup::path_in;
