@@ -128,13 +128,11 @@ impl Entity {
             return Ok(Vec::new());
         };
         let row = tombstone_of(&self.id, tombstone.as_ref());
-        if tombstone.is_some() {
-            let deleted = ServerState::Deleted {
-                record: None,
-                version: tombstone,
-            };
-            self.hold_refused(tx, deleted).await?;
-        }
+        let deleted = ServerState::Deleted {
+            record: None,
+            version: tombstone,
+        };
+        self.hold_refused(tx, deleted).await?;
         Ok(vec![Refused {
             id: self.id.clone(),
             row,

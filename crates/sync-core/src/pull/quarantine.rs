@@ -6,11 +6,13 @@ use super::incoming::{Row, key_of, read};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind};
+use crate::outbox::Entity;
 use crate::quarantine::release;
 use crate::record::Record;
 use crate::stats::SyncStats;
 use crate::store::{QuarantineEntry, Removal, StoreTx, TxMode};
 use crate::table::Table;
+use crate::version::ServerState;
 
 const AT_A_TIME: u32 = 200;
 
@@ -65,7 +67,8 @@ impl PullPhase<'_> {
                 let refused = done.refused.iter().map(|entry| EntityId::new(&entry.key));
                 done.applied.extend(refused.filter_map(Result::ok));
             }
-            self.retry_removals(&mut *tx, kind, held, &mut done).await?;
+            self.retry_removals(&mut *tx, kind, table, held, &mut done)
+                .await?;
             any |= !done.applied.is_empty();
             if done.applied.is_empty() && !done.handed_over {
                 continue;
@@ -89,6 +92,7 @@ impl PullPhase<'_> {
         &self,
         tx: &mut dyn StoreTx,
         kind: &Kind,
+        table: &Table,
         held: Vec<EntityId>,
         done: &mut RowsDone,
     ) -> Result<(), SyncError> {
@@ -108,7 +112,17 @@ impl PullPhase<'_> {
         let removed = removals.into_iter().enumerate();
         let removed = removed.filter(|(index, _)| !refused.contains(index));
         done.applied.extend(removed.map(|(_, removal)| removal.id));
-        done.applied.extend(busy);
+        let rules = self.context.rules(table);
+        for mut entity in Entity::load(tx, kind, &busy).await? {
+            if !entity.ops.is_empty() {
+                done.applied.push(entity.id);
+                continue;
+            }
+            entity.pulled(ServerState::gone(), &rules);
+            self.context.save(tx, &mut entity, 0).await?;
+            done.events.append(&mut entity.effects.events);
+            done.handed_over = true;
+        }
         Ok(())
     }
 }
