@@ -59,7 +59,7 @@ async fn device(server: &MockServer, foreign_key: &str) -> Device {
     sql.execute(store.pool()).await.unwrap();
     let world = FakeEnv::new(7);
     world.auto_advance(Duration::from_secs(20));
-    let rest = RestTransport::builder(&server.url()).env(world.env());
+    let rest = RestTransport::builder(server.url()).env(world.env());
     let purged = || TableConfig::new().soft_delete(SoftDelete::Purge);
     let engine = SyncEngine::builder(store.clone(), rest.build().unwrap())
         .schema(table("lists", "colour"), purged())

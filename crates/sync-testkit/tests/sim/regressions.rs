@@ -367,7 +367,7 @@ fn a_removal_that_children_hold_back_takes_a_row_to_nothing_older() {
                 &[write(A, PARTS, 2), write(B, THINGS, 8), write(B, PARTS, 1)],
                 &run(B, Push, &[Fate::Arrives, Fate::AnswerLost]),
                 &[write(B, THINGS, 2), asks, goes, write(B, THINGS, 8)],
-                &[delete.clone()],
+                std::slice::from_ref(&delete),
             ],
         );
     }
