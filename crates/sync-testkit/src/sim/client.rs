@@ -34,6 +34,8 @@ pub(crate) struct Task {
     pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
     /// The queues that were there when it was asked for and that nothing held up.
     pub(crate) waited: BTreeMap<Key, Vec<Op>>,
+    /// All entities that had operations then.
+    pub(crate) queued: BTreeSet<Key>,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
 }
@@ -279,6 +281,7 @@ impl Client {
             what,
             future,
             waited,
+            queued: self.seen.ops.keys().cloned().collect(),
             server_was_at: server_is_at,
         });
     }
@@ -316,6 +319,7 @@ impl Client {
             what: What::Resolve,
             future,
             waited: BTreeMap::new(),
+            queued: BTreeSet::new(),
             server_was_at: 0,
         });
     }

@@ -1,7 +1,7 @@
 //! The end of a world: the network heals, everybody syncs until nothing moves, and what is there
 //! is judged.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sync_core::json::JsonMap;
@@ -76,7 +76,7 @@ impl World<'_> {
                 let mut queues = one.seen.ops.iter();
                 queues.any(|(key, ops)| {
                     is_pending(ops)
-                        && !related::may_wait(self.tables, &one.seen, &BTreeMap::new(), key)
+                        && !related::may_wait(self.tables, &one.seen, &BTreeSet::new(), key)
                 })
             });
             let moved = before != self.lock().server.changes;

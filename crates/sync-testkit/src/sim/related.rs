@@ -1,7 +1,7 @@
 //! Tables of which one refers to another: what users choose, what they cannot do, and what must
 //! hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sync_core::json::JsonMap;
@@ -116,13 +116,8 @@ pub(crate) fn orphans(tables: &[SimTable], now: &Seen) -> Vec<Violation> {
 }
 
 /// May this entity's operations rightly wait for those of others, or for a parent that nobody
-/// knows? `waited` = what waited before, and may be through by now.
-pub(crate) fn may_wait(
-    tables: &[SimTable],
-    now: &Seen,
-    waited: &BTreeMap<Key, Vec<Op>>,
-    key: &Key,
-) -> bool {
+/// knows? `queued` = what had operations before, and may be through by now.
+pub(crate) fn may_wait(tables: &[SimTable], now: &Seen, queued: &BTreeSet<Key>, key: &Key) -> bool {
     let ops = now.ops_of(key);
     let Some(table) = tables.iter().find(|table| *table.kind() == key.0) else {
         return false;
@@ -137,11 +132,11 @@ pub(crate) fn may_wait(
     let mut parents = records.flat_map(|record| table.parents_in(record.fields()));
     let waits_for_parent = parents.any(|parent| {
         !now.ops_of(&parent).is_empty()
-            || waited.contains_key(&parent)
+            || queued.contains(&parent)
             || !now.versions.contains_key(&parent)
     });
     let deletes = ops.iter().any(|op| op.outgoing().is_delete());
     let children = children(tables, &key.0);
     let is_child = |other: &Key| children.iter().any(|(kind, _)| *kind == other.0);
-    waits_for_parent || (deletes && now.ops.keys().chain(waited.keys()).any(is_child))
+    waits_for_parent || (deletes && now.ops.keys().chain(queued).any(is_child))
 }

@@ -150,7 +150,7 @@ impl World<'_> {
             shared.counters.count("run incomplete");
         }
         if report.push == PhaseEnd::Completed {
-            let may_wait = |key: &Key| related::may_wait(self.tables, seen, &task.waited, key);
+            let may_wait = |key: &Key| related::may_wait(self.tables, seen, &task.queued, key);
             found.extend(check::tried_everything(task, seen, &sent, may_wait));
         }
         let often = sent.iter().find(|(_, count)| **count > OFTEN);
