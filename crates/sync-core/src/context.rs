@@ -13,6 +13,7 @@ use crate::identity::Identity;
 use crate::lease::Lease;
 use crate::outbox::{Entity, Refused, Rules};
 use crate::quarantine;
+use crate::references::{self, References};
 use crate::stats::SyncStats;
 use crate::store::{
     CursorState, QuarantineCause, QuarantineEntry, Store, StoreError, StoreTx, TxMode,
@@ -43,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) tables: BTreeMap<Kind, Table>,
+    pub(crate) references: References,
     pub(crate) config: SyncConfig,
     pub(crate) env: Env,
     pub(crate) retry: Arc<dyn RetryPolicy>,
@@ -232,6 +234,9 @@ impl Context {
         entity: &mut Entity,
         generation: u32,
     ) -> Result<(), StoreError> {
+        if self.references.concern(&entity.kind) {
+            self.withhold_row(tx, entity).await?;
+        }
         let takes_state = entity.takes_state();
         let refused = entity.save(tx, generation).await?;
         if takes_state && refused.is_empty() {
@@ -241,7 +246,7 @@ impl Context {
         let entry = |refused: Refused| QuarantineEntry {
             kind: entity.kind.clone(),
             key: refused.id.to_string(),
-            row: refused.record.into(),
+            row: refused.row,
             tag: None,
             reason: refused.reason,
             since: self.env.now(),
@@ -253,6 +258,31 @@ impl Context {
             .effects
             .events
             .extend(entries.iter().map(SyncEvent::quarantined));
+        Ok(())
+    }
+
+    /// A row does not come before its parent, and a parent does not go before its children: a
+    /// foreign key that is checked at the commit would fail everything else with it.
+    async fn withhold_row(
+        &self,
+        tx: &mut dyn StoreTx,
+        entity: &mut Entity,
+    ) -> Result<(), StoreError> {
+        let parents = self.references.parents(&entity.kind);
+        if let Some(record) = entity.row_to_write().filter(|_| !parents.is_empty()) {
+            let here = references::parents_here(tx, parents, std::iter::once(record)).await?;
+            let own = (&entity.kind, &entity.id);
+            if let Some(reason) = references::missing_parent(parents, own, record, &here) {
+                entity.withhold(reason);
+            }
+        }
+        if entity.may_remove_row() && !self.references.children(&entity.kind).is_empty() {
+            let ids = std::slice::from_ref(&entity.id);
+            let held = references::held_parents(tx, &self.references, &entity.kind, ids).await?;
+            if !held.is_empty() {
+                entity.hold(references::HAS_CHILDREN.to_owned());
+            }
+        }
         Ok(())
     }
 

@@ -34,6 +34,7 @@ mod pull;
 mod push;
 mod quarantine;
 pub mod record;
+mod references;
 pub mod schema;
 pub mod stats;
 pub mod store;
@@ -53,7 +54,10 @@ pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
     resolve_fn,
 };
-pub use engine::{Delivery, Discarded, SignOut, SyncEngine, SyncEngineBuilder, SyncOptions};
+pub use engine::{
+    BlockedBy, BlockedOperation, Delivery, Discarded, SignOut, SyncEngine, SyncEngineBuilder,
+    SyncOptions,
+};
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;

@@ -144,6 +144,12 @@ mod switch {
         /// The lease is taken over although its holder is at work, so that no run gets to its end:
         /// I10.
         TakenTooEarly = "taken-too-early" breaks ["I10", "I4"];
+        /// A child is sent before its parent's creation is through: I4.
+        ParentOrderIgnored = "parent-order-ignored" breaks ["I4"];
+        /// A row comes into its table although its parent is not there: I7.
+        OrphanApplied = "orphan-applied" breaks ["I7"];
+        /// A parent's row goes although rows refer to it: I7.
+        ParentRemovedFirst = "parent-removed-first" breaks ["I7"];
     }
 
     impl Defect {

@@ -126,6 +126,15 @@ pub(crate) fn id_of(fields: &Map<String, Value>) -> Result<EntityId, InvalidReco
     Err(InvalidRecord::NoId)
 }
 
+/// The id that a value is, in the id field or in one that refers to it.
+pub(crate) fn id_of_value(value: &Value) -> Option<EntityId> {
+    match value {
+        Value::String(text) => EntityId::new(text).ok(),
+        Value::Number(number) if !number.is_f64() => EntityId::new(number.to_string()).ok(),
+        _ => None,
+    }
+}
+
 pub(crate) fn stamp_of(fields: &Map<String, Value>) -> Result<Timestamp, InvalidRecord> {
     let value = STAMP_FIELDS
         .iter()

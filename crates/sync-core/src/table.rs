@@ -99,6 +99,8 @@ pub struct TableConfig {
     pub coalesce: Option<bool>,
     /// Extra query parameters of its pull: partial sync.
     pub filter: Vec<(String, String)>,
+    /// Its fields that hold the id of an entity of another kind, each with that kind.
+    pub references: Vec<(String, String)>,
 }
 
 impl TableConfig {
@@ -179,6 +181,23 @@ impl TableConfig {
         self.filter.push((name.into(), value.into()));
         self
     }
+
+    /// Says that a field holds the id of an entity of this kind, its parent; null or absent means
+    /// none. A parent's create reaches the server before its children, a parent's deletion after
+    /// them, and a pulled row waits in quarantine until its parent is here. The field needs a
+    /// synced column of text or integers; an index on it spares the pull a scan per page that
+    /// removes parents. A kind may refer to itself (a tree), several kinds may not refer to each
+    /// other in a circle.
+    ///
+    /// ```
+    /// # use sync_core::TableConfig;
+    /// let todos = TableConfig::new().references("list_id", "todo_lists");
+    /// ```
+    #[must_use]
+    pub fn references(mut self, field: impl Into<String>, kind: impl Into<String>) -> Self {
+        self.references.push((field.into(), kind.into()));
+        self
+    }
 }
 
 /// A table as the engine knows it: schema and settings, with defaults filled in.
@@ -195,6 +214,8 @@ pub(crate) struct Table {
     pub(crate) sync_interval: Option<Duration>,
     pub(crate) coalesce: bool,
     pub(crate) filter: Vec<(String, String)>,
+    /// What the table declares; [`crate::references::References`] is what became of it.
+    pub(crate) references: Vec<(String, String)>,
 }
 
 impl Table {
@@ -220,6 +241,7 @@ impl Table {
             sync_interval: own.sync_interval,
             coalesce: own.coalesce.unwrap_or(true),
             filter: own.filter,
+            references: own.references,
             schema,
         }
     }

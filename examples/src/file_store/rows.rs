@@ -1,6 +1,6 @@
 //! The user's rows, and what is known of their versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
@@ -172,6 +172,27 @@ impl Table {
     pub(super) fn unclaimed(&self, after: Option<&EntityId>) -> impl Iterator<Item = &EntityId> {
         let rows = self.after(after).map(|(id, _)| id);
         rows.filter(|id| !self.known.contains_key(*id))
+    }
+
+    /// Those of these ids that some row names in this column.
+    pub(super) fn referred_to(
+        &self,
+        schema: &TableSchema,
+        field: &str,
+        ids: &[EntityId],
+    ) -> Vec<EntityId> {
+        let has_column = schema.synced().any(|column| column.field == field);
+        let values = self.rows.values().filter_map(|row| row.get(field));
+        let named: BTreeSet<String> = values
+            .filter(|_| has_column)
+            .filter_map(|value| match value {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            })
+            .collect();
+        let wanted = distinct(ids).filter(|id| named.contains(id.as_str()));
+        wanted.cloned().collect()
     }
 
     /// Rows that say of themselves that they are deleted, older than a stamp.

@@ -193,6 +193,16 @@ impl StoreTx for FileTx {
         Ok(idle.take(at_most(limit)).cloned().collect())
     }
 
+    async fn referred_to(
+        &mut self,
+        kind: &Kind,
+        field: &str,
+        ids: &[EntityId],
+    ) -> Result<Vec<EntityId>, StoreError> {
+        let (_, table, schema) = self.read_table(kind)?;
+        Ok(table.referred_to(schema, field, ids))
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         let outbox = &mut self.write()?.outbox;
         let places = ops.iter().map(|op| outbox.append(op)).collect();

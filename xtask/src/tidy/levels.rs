@@ -37,6 +37,7 @@ const LEVELS: &[&[&str]] = &[
         "outbox",
         "answer",
         "quarantine",
+        "references",
         "context",
         "identity",
     ],

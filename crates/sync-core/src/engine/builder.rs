@@ -21,6 +21,7 @@ use crate::id::{InvalidId, Kind};
 use crate::identity::{Identity, IdentityLayer};
 use crate::layers::{self, FenceLayer};
 use crate::lease::Lease;
+use crate::references::References;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
 use crate::table::{Table, TableConfig};
@@ -147,6 +148,8 @@ impl SyncEngineBuilder {
             return Err(SyncError::Config(message.to_owned()));
         }
         let tables = checked(self.tables, &self.config)?;
+        let references =
+            References::new(&tables).map_err(|problems| SyncError::Config(problems.join("; ")))?;
         let schemas: Vec<TableSchema> = tables.values().map(|table| table.schema.clone()).collect();
         self.store.prepare(&schemas).await?;
         let retry = self
@@ -170,6 +173,7 @@ impl SyncEngineBuilder {
             transport: Arc::new(IdentityLayer::new(transport, identity.clone())),
             identity,
             tables,
+            references,
             events: EventHub::new(self.config.event_capacity),
             config: self.config,
             env: self.env,

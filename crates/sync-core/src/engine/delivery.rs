@@ -1,9 +1,11 @@
 //! Has it arrived? What became of that which was queued at the time of a call.
 
+use std::collections::BTreeSet;
+
 use super::turn::Request;
 use super::{SyncEngine, SyncOptions};
 use crate::error::SyncError;
-use crate::id::{EntityId, Kind};
+use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, OpStatus};
 use crate::stats::{PhaseEnd, SyncReport};
 use crate::store::{OpQuery, TxMode};
@@ -20,7 +22,8 @@ pub enum Delivery {
     /// Something is in a conflict that waits for a decision: see [`SyncEngine::open_conflicts`].
     Conflict,
     /// Something else has to come first: the operations belong to a kind that is not registered,
-    /// or to an entity that refers to one that the server does not have yet.
+    /// or to an entity that refers to one that the server does not have yet: see
+    /// [`SyncEngine::blocked`].
     Blocked,
     /// The server cannot be reached, serves nobody now, or wants other credentials.
     Offline,
@@ -72,7 +75,7 @@ impl SyncEngine {
         query.max_seq = Some(self.last_seq().await?);
         let report = self.run_for(SyncOptions::default().no_pull()).await?;
         let heads = self.heads(&query).await?;
-        Ok(self.worst(&heads, &report))
+        self.worst(&heads, &report).await
     }
 
     /// Has the server got everything that was queued, and is everything here that the server has?
@@ -100,7 +103,7 @@ impl SyncEngine {
         let report = self.run_for(SyncOptions::default()).await?;
         let run = [&report.push, &report.pull].map(how_it_ended);
         let heads = self.heads(&query).await?;
-        let queue = self.worst(&heads, &report);
+        let queue = self.worst(&heads, &report).await?;
         let all = run.into_iter().chain([queue]);
         Ok(all
             .max_by_key(|delivery| delivery.rank())
@@ -122,29 +125,29 @@ impl SyncEngine {
         Ok(tx.ops(query).await?)
     }
 
-    fn worst(&self, heads: &[Op], report: &SyncReport) -> Delivery {
-        let states = heads.iter().map(|head| self.state_of(head, report));
-        states
-            .max_by_key(|delivery| delivery.rank())
-            .unwrap_or(Delivery::Synced)
-    }
-
-    /// Why this oldest operation of an entity still waits after a run.
-    fn state_of(&self, head: &Op, report: &SyncReport) -> Delivery {
-        match head.status {
-            OpStatus::Stuck => Delivery::Stuck,
-            OpStatus::Deferred => Delivery::Conflict,
-            OpStatus::Pending if !self.is_free(head) => Delivery::Blocked,
-            OpStatus::Pending => match how_it_ended(&report.push) {
-                Delivery::Synced => Delivery::Retrying,
-                other => other,
-            },
+    async fn worst(&self, heads: &[Op], report: &SyncReport) -> Result<Delivery, SyncError> {
+        if heads.is_empty() {
+            return Ok(Delivery::Synced);
         }
+        let blocked = self.blocked().await?.into_iter();
+        let blocked: BTreeSet<OpId> = blocked.map(|blocked| blocked.op.op_id).collect();
+        let states = heads.iter().map(|head| state_of(head, &blocked, report));
+        Ok(states
+            .max_by_key(|delivery| delivery.rank())
+            .unwrap_or(Delivery::Synced))
     }
+}
 
-    /// May this operation be sent, as far as other entities are concerned?
-    fn is_free(&self, head: &Op) -> bool {
-        self.context().table(&head.kind).is_ok()
+/// Why this oldest operation of an entity still waits after a run.
+fn state_of(head: &Op, blocked: &BTreeSet<OpId>, report: &SyncReport) -> Delivery {
+    match head.status {
+        OpStatus::Stuck => Delivery::Stuck,
+        OpStatus::Deferred => Delivery::Conflict,
+        OpStatus::Pending if blocked.contains(&head.op_id) => Delivery::Blocked,
+        OpStatus::Pending => match how_it_ended(&report.push) {
+            Delivery::Synced => Delivery::Retrying,
+            other => other,
+        },
     }
 }
 

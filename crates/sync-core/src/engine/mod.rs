@@ -3,8 +3,10 @@
 mod account;
 mod alone;
 mod auto;
+mod blocked;
 mod builder;
 mod delivery;
+mod discard;
 mod existing;
 mod queue;
 mod restore;
@@ -18,9 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
 pub use account::SignOut;
+pub use blocked::{BlockedBy, BlockedOperation};
 pub use builder::SyncEngineBuilder;
 pub use delivery::Delivery;
-pub use queue::Discarded;
+pub use discard::Discarded;
 
 use self::auto::AutoTask;
 use self::turn::Turns;

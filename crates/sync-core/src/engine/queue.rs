@@ -1,28 +1,13 @@
 //! The queue in the app's hands: what waits, what is stuck, what is in conflict.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::SyncEngine;
 use crate::conflict::Resolution;
 use crate::error::SyncError;
-use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, OpStatus};
 use crate::outbox::{Entity, Flow};
 use crate::stats::SyncStats;
 use crate::store::{ConflictEntry, OpQuery, QuarantineEntry, TxMode};
-
-type Gone = (Kind, EntityId, Discarded);
-
-/// What was discarded.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Discarded {
-    /// The operations that are gone.
-    pub op_ids: Vec<OpId>,
-    /// Had one of them been sent without an answer, so that the server may have it all the same?
-    pub maybe_applied: bool,
-}
 
 impl SyncEngine {
     /// How many operations wait, deferred and stuck ones included.
@@ -53,26 +38,6 @@ impl SyncEngine {
             ..OpQuery::default()
         };
         self.operations(&query).await
-    }
-
-    /// Which operation holds this one up: the oldest one of its entity, if that is stuck or in a
-    /// conflict that waits for a decision. `None`: nothing does, or there is no such operation.
-    ///
-    /// # Errors
-    /// [`SyncError::Store`] if the database fails.
-    pub async fn blocked_by(&self, op_id: &OpId) -> Result<Option<Op>, SyncError> {
-        let mut tx = self.context().store.begin(TxMode::Read).await?;
-        let query = OpQuery {
-            op_id: Some(op_id.clone()),
-            ..OpQuery::default()
-        };
-        let Some(op) = tx.ops(&query).await?.pop() else {
-            return Ok(None);
-        };
-        let of_entity = OpQuery::of(&op.kind, std::slice::from_ref(&op.entity_id));
-        let head = tx.ops(&of_entity).await?.into_iter().next();
-        let holds_up = |head: &Op| head.op_id != *op_id && head.status != OpStatus::Pending;
-        Ok(head.filter(holds_up))
     }
 
     /// Lets one entity take part again whatever set it aside: it was refused too often, or its
@@ -116,93 +81,6 @@ impl SyncEngine {
         tx.update_ops(&ops).await?;
         tx.commit().await?;
         Ok(ops.len() as u64)
-    }
-
-    /// Discards all operations of one entity; the newest known server state comes into force.
-    /// Waits for a run that is under way, here or in another process, so no operation is on its way to the server meanwhile;
-    /// one that was sent earlier without an answer may have been applied there all the same, and
-    /// the result says so.
-    ///
-    /// # Errors
-    /// [`SyncError::UnknownKind`], [`SyncError::Store`], [`SyncError::LeaseLost`],
-    /// [`SyncError::ShutDown`].
-    pub async fn discard(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
-        let discard = || self.discard_now(kind, id);
-        self.shared.between_runs(discard).await
-    }
-
-    /// [`SyncEngine::discard`] for every entity that has a stuck operation, in the order of the
-    /// queue: also what waits behind a stuck operation goes. Each entity is a transaction of its
-    /// own. Kinds that are no longer registered are passed over.
-    ///
-    /// ```
-    /// # async fn example(engine: &sync_core::SyncEngine) -> Result<(), sync_core::SyncError> {
-    /// for (kind, id, discarded) in engine.discard_stuck().await? {
-    ///     let note = if discarded.maybe_applied { ", but the server may have it" } else { "" };
-    ///     println!("gave up {} edits of {kind}/{id}{note}", discarded.op_ids.len());
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`SyncError::Store`] if the database fails; the entities before that stay discarded, which
-    /// their [`SyncEvent::OperationsDiscarded`] told.
-    pub async fn discard_stuck(&self) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
-        let all = Mutex::new(Vec::new());
-        let discard = || self.discard_stuck_now(&all);
-        self.shared.between_runs(discard).await?;
-        Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    async fn discard_stuck_now(&self, all: &Mutex<Vec<Gone>>) -> Result<(), SyncError> {
-        let query = OpQuery {
-            kinds: Some(self.kinds()),
-            status: Some(OpStatus::Stuck),
-            ..OpQuery::default()
-        };
-        for op in self.operations(&query).await? {
-            let discarded = self.discard_now(&op.kind, &op.entity_id).await?;
-            // A second stuck operation of one entity went with the first.
-            if !discarded.op_ids.is_empty() {
-                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                all.push((op.kind, op.entity_id, discarded));
-            }
-        }
-        Ok(())
-    }
-
-    /// Discards while no run is under way.
-    async fn discard_now(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
-        let context = self.context();
-        let rules = context.rules(context.table(kind)?);
-        let mut tx = context.begin(TxMode::Write).await?;
-        let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
-        let (op_ids, maybe_applied) = entity.discard(&rules);
-        // After a restore, what was known is no proof that the server still has the record.
-        let generation = tx.cursor(kind).await?.map_or(0, |cursor| {
-            if cursor.is_restoring() {
-                0
-            } else {
-                cursor.generation
-            }
-        });
-        context.save(&mut *tx, &mut entity, generation).await?;
-        tx.commit().await?;
-        let mut events = std::mem::take(&mut entity.effects.events);
-        if !op_ids.is_empty() {
-            let (kind, entity_id, op_ids) = (kind.clone(), id.clone(), op_ids.clone());
-            events.push(SyncEvent::OperationsDiscarded {
-                kind,
-                entity_id,
-                op_ids,
-            });
-        }
-        context.tell(events, &mut SyncStats::default());
-        Ok(Discarded {
-            op_ids,
-            maybe_applied,
-        })
     }
 
     /// The conflicts that wait for a decision, oldest first.

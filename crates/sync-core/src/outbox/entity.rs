@@ -59,7 +59,8 @@ pub(crate) struct Effects {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) id: EntityId,
-    pub(crate) record: Record,
+    /// The record; of a removal its tombstone, null where it has none.
+    pub(crate) row: Value,
     pub(crate) reason: String,
 }
 
@@ -80,6 +81,10 @@ pub(crate) struct Entity {
     pub(super) parked: Option<ServerState>,
     pub(crate) effects: Effects,
     pub(super) row_edit: RowEdit,
+    /// Why the row must not be written for now, as if the table refused it.
+    pub(super) not_written: Option<String>,
+    /// Why it must not be removed for now.
+    pub(super) not_removed: Option<String>,
     pub(super) had_shadow: bool,
     pub(super) shadow_changed: bool,
     pub(super) ops_changed: bool,
@@ -171,6 +176,8 @@ impl Entity {
             parked,
             effects: Effects::default(),
             row_edit: RowEdit::Keep,
+            not_written: None,
+            not_removed: None,
             had_shadow,
             shadow_changed: false,
             ops_changed: false,
@@ -298,6 +305,36 @@ impl Entity {
             self.row_edit,
             RowEdit::Server { .. } | RowEdit::Remove { .. }
         )
+    }
+
+    /// The record that saving will write to the table.
+    pub(crate) fn row_to_write(&self) -> Option<&Record> {
+        match &self.row_edit {
+            RowEdit::Local(record) | RowEdit::Server { record, .. } => Some(record),
+            RowEdit::Keep | RowEdit::Remove { .. } => None,
+        }
+    }
+
+    /// May saving take the row out of the table? A tombstone that does not fit goes too.
+    pub(crate) fn may_remove_row(&self) -> bool {
+        matches!(
+            self.row_edit,
+            RowEdit::Remove { .. }
+                | RowEdit::Server {
+                    is_tombstone: true,
+                    ..
+                }
+        )
+    }
+
+    /// Lets saving treat the row as if the table refused to write it.
+    pub(crate) fn withhold(&mut self, reason: String) {
+        self.not_written = Some(reason);
+    }
+
+    /// Lets saving treat the row as if the table refused to let it go.
+    pub(crate) fn hold(&mut self, reason: String) {
+        self.not_removed = Some(reason);
     }
 
     /// Settles the entity: the server's state comes into force and the shadow goes.

@@ -1,10 +1,11 @@
 //! Writing back what became of an entity.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::entity::{Entity, Refused, RowEdit};
+use crate::id::EntityId;
 use crate::op::{Op, Shadow};
-use crate::store::{Removal, RowOrigin, RowWrite, StoreError, StoreTx};
+use crate::store::{PutReport, Removal, RowOrigin, RowWrite, StoreError, StoreTx};
 use crate::version::{ServerState, Version};
 
 impl Entity {
@@ -62,8 +63,11 @@ impl Entity {
             }
         };
         let rows = [row];
-        let report = tx.put(&self.kind, &rows).await?;
-        let Some(rejected) = report.rejected.into_iter().next() else {
+        let reason = match self.not_written.take() {
+            Some(reason) => Some(reason),
+            None => reason_of(tx.put(&self.kind, &rows).await?),
+        };
+        let Some(reason) = reason else {
             return Ok(Vec::new());
         };
         if let Some(version) = tombstone {
@@ -71,24 +75,27 @@ impl Entity {
             return self.remove_row(tx, version).await;
         }
         let [row] = rows;
-        self.hold_refused(tx, &row).await?;
+        if let RowOrigin::Server { version, .. } = &row.origin {
+            let live = ServerState::Live {
+                record: row.record.clone(),
+                version: version.clone(),
+            };
+            self.hold_refused(tx, live).await?;
+        }
         Ok(vec![Refused {
             id: self.id.clone(),
-            record: row.record,
-            reason: rejected.reason,
+            row: row.record.into(),
+            reason,
         }])
     }
 
     /// What the table refused is still what the server has: the next edit of the row that the user
-    /// sees instead must be merged with it.
+    /// sees instead must be merged with it, and nothing older may come in its place.
     async fn hold_refused(
         &mut self,
         tx: &mut dyn StoreTx,
-        refused: &RowWrite,
+        refused: ServerState,
     ) -> Result<(), StoreError> {
-        let RowOrigin::Server { version, .. } = &refused.origin else {
-            return Ok(());
-        };
         if self.base.is_some() {
             return Ok(());
         }
@@ -100,34 +107,37 @@ impl Entity {
             },
             None => ServerState::Absent,
         });
-        self.set_parked(Some(ServerState::Live {
-            record: refused.record.clone(),
-            version: version.clone(),
-        }));
+        self.set_parked(Some(refused));
         Ok(())
     }
 
     async fn remove_row(
-        &self,
+        &mut self,
         tx: &mut dyn StoreTx,
         tombstone: Option<Version>,
     ) -> Result<Vec<Refused>, StoreError> {
         let removal = Removal {
             id: self.id.clone(),
-            tombstone,
+            tombstone: tombstone.clone(),
         };
-        let report = tx.remove(&self.kind, &[removal]).await?;
-        Ok(report
-            .rejected
-            .into_iter()
-            .map(|rejected| Refused {
-                id: self.id.clone(),
-                record: [("id".to_owned(), Value::from(self.id.as_str()))]
-                    .into_iter()
-                    .collect(),
-                reason: rejected.reason,
-            })
-            .collect())
+        let reason = match self.not_removed.take() {
+            Some(reason) => Some(reason),
+            None => reason_of(tx.remove(&self.kind, &[removal]).await?),
+        };
+        let Some(reason) = reason else {
+            return Ok(Vec::new());
+        };
+        let row = tombstone_of(&self.id, tombstone.as_ref());
+        let deleted = ServerState::Deleted {
+            record: None,
+            version: tombstone,
+        };
+        self.hold_refused(tx, deleted).await?;
+        Ok(vec![Refused {
+            id: self.id.clone(),
+            row,
+            reason,
+        }])
     }
 
     async fn save_shadow(&mut self, tx: &mut dyn StoreTx) -> Result<(), StoreError> {
@@ -155,4 +165,18 @@ impl Entity {
             _ => Ok(()),
         }
     }
+}
+
+/// Why the only row of a call was refused.
+fn reason_of(report: PutReport) -> Option<String> {
+    let rejected = report.rejected.into_iter().next();
+    rejected.map(|rejected| rejected.reason)
+}
+
+/// A removal as quarantine keeps it: the tombstone that the server could have shown, or null.
+fn tombstone_of(id: &EntityId, version: Option<&Version>) -> Value {
+    version.map_or(Value::Null, |version| {
+        let stamp = version.stamp.to_json();
+        json!({ "id": id.as_str(), "updated_at": stamp.clone(), "deleted_at": stamp })
+    })
 }

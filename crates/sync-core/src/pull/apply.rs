@@ -29,6 +29,8 @@ pub(super) struct RowsDone {
     pub(super) deletes: u64,
     pub(super) events: Vec<SyncEvent>,
     pub(super) refused: Vec<QuarantineEntry>,
+    /// Rows that nothing is wrong with: their parents, or their children, are in the way for now.
+    pub(super) waiting: Vec<QuarantineEntry>,
     /// Rows of entities that nobody here has touched.
     pub(super) applied: Vec<EntityId>,
     /// Were there others? They settle for themselves what lies in quarantine of them.
@@ -77,7 +79,8 @@ impl PullPhase<'_> {
         done.refused
             .extend(unusable.into_iter().map(|row| self.unusable(kind, row)));
         // The server has these rows, even if the table cannot.
-        let shown = done.refused.iter().map(|entry| EntityId::new(&entry.key));
+        let shown = done.refused.iter().chain(&done.waiting);
+        let shown = shown.map(|entry| EntityId::new(&entry.key));
         let shown: Vec<EntityId> = shown.filter_map(Result::ok).collect();
         if cursor.is_restoring() {
             self.withdraw(&mut *tx, kind, &done.refused).await?;
@@ -163,19 +166,38 @@ impl PullPhase<'_> {
         done: &mut RowsDone,
     ) -> Result<(), StoreError> {
         let keeps = table.soft_delete.keeps();
-        let mut removals = Vec::new();
+        let (mut gone, kept): (Vec<Row>, Vec<Row>) =
+            rows.into_iter().partition(|row| row.is_deleted && !keeps);
+        let references = &self.context.references;
+        if references.parents(kind).is_empty() {
+            self.put_rows(tx, kind, kept, generation, &mut gone, done)
+                .await?;
+        } else {
+            self.put_children(tx, kind, kept, generation, &mut gone, done)
+                .await?;
+        }
+        if references.children(kind).is_empty() {
+            self.remove_rows(tx, kind, gone, done).await
+        } else {
+            self.remove_parents(tx, kind, gone, done).await
+        }
+    }
+
+    /// Writes rows; a tombstone that does not fit the table need not stay, and joins those that go.
+    pub(super) async fn put_rows(
+        &self,
+        tx: &mut dyn StoreTx,
+        kind: &Kind,
+        rows: Vec<Row>,
+        generation: u32,
+        gone: &mut Vec<Row>,
+        done: &mut RowsDone,
+    ) -> Result<(), StoreError> {
         let mut writes = Vec::with_capacity(rows.len());
         let mut written = Vec::with_capacity(rows.len());
         for row in rows {
-            if row.is_deleted && !keeps {
-                removals.push(Removal {
-                    id: row.id,
-                    tombstone: Some(row.version),
-                });
-            } else {
-                written.push((row.id, row.is_deleted));
-                writes.push(RowWrite::server(row.record, Some(row.version), generation));
-            }
+            written.push((row.id, row.is_deleted));
+            writes.push(RowWrite::server(row.record, Some(row.version), generation));
         }
         let report = tx.put(kind, &writes).await?;
         let refused: BTreeMap<usize, String> = report
@@ -185,16 +207,23 @@ impl PullPhase<'_> {
             .collect();
         for (index, (id, is_deleted)) in written.into_iter().enumerate() {
             match refused.get(&index) {
-                // A tombstone that does not fit the table need not stay.
-                Some(_) if is_deleted => {
-                    let tombstone = writes[index].version().cloned();
-                    removals.push(Removal { id, tombstone });
-                    continue;
-                }
                 Some(reason) => {
-                    let row = writes[index].record.clone();
-                    done.refused
-                        .push(self.entry(kind, id.to_string(), row.into(), reason.clone()));
+                    let row = &writes[index];
+                    let record = row.record.clone();
+                    match row.version().cloned() {
+                        Some(version) if is_deleted => gone.push(Row {
+                            id,
+                            version,
+                            record,
+                            is_deleted,
+                        }),
+                        _ => done.refused.push(self.entry(
+                            kind,
+                            id.to_string(),
+                            record.into(),
+                            reason.clone(),
+                        )),
+                    }
                     continue;
                 }
                 None if is_deleted => done.deletes += 1,
@@ -202,20 +231,38 @@ impl PullPhase<'_> {
             }
             done.applied.push(id);
         }
+        Ok(())
+    }
+
+    /// Removes rows; their versions stay known.
+    pub(super) async fn remove_rows(
+        &self,
+        tx: &mut dyn StoreTx,
+        kind: &Kind,
+        rows: Vec<Row>,
+        done: &mut RowsDone,
+    ) -> Result<(), StoreError> {
+        let mut records = Vec::with_capacity(rows.len());
+        let mut removals = Vec::with_capacity(rows.len());
+        for row in rows {
+            records.push(row.record);
+            removals.push(Removal {
+                id: row.id,
+                tombstone: Some(row.version),
+            });
+        }
         let report = tx.remove(kind, &removals).await?;
         done.deletes += report.written;
+        let refused: BTreeSet<usize> = report.rejected.iter().map(|own| own.index).collect();
         for rejected in report.rejected {
-            let removal = &removals[rejected.index];
-            let row = Record::from_iter([("id".to_owned(), removal.id.as_str().into())]);
-            done.refused.push(self.entry(
-                kind,
-                removal.id.to_string(),
-                row.into(),
-                rejected.reason,
-            ));
+            let key = removals[rejected.index].id.to_string();
+            let row = std::mem::take(&mut records[rejected.index]);
+            done.refused
+                .push(self.entry(kind, key, row.into(), rejected.reason));
         }
-        done.applied
-            .extend(removals.into_iter().map(|removal| removal.id));
+        let removed = removals.into_iter().enumerate();
+        let removed = removed.filter(|(index, _)| !refused.contains(index));
+        done.applied.extend(removed.map(|(_, removal)| removal.id));
         Ok(())
     }
 
@@ -284,6 +331,7 @@ pub(super) async fn set_aside(
             reason: entry.reason.clone(),
         });
     }
+    done.refused.append(&mut done.waiting);
     quarantine::put(tx, kind, &mut done.refused).await?;
     done.events
         .extend(done.refused.iter().map(SyncEvent::quarantined));

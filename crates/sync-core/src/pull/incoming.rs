@@ -146,7 +146,7 @@ pub(super) fn read(
 }
 
 /// What a row is remembered by: its id, or a fingerprint of its content.
-fn key_of(item: &Value) -> String {
+pub(super) fn key_of(item: &Value) -> String {
     let id = item.as_object().and_then(|fields| id_of(fields).ok());
     id.map_or_else(
         || Uuid::new_v5(&Uuid::NAMESPACE_OID, item.to_string().as_bytes()).to_string(),

@@ -4,6 +4,7 @@ mod apply;
 mod chain;
 mod incoming;
 mod quarantine;
+mod related;
 mod restored;
 mod resync;
 
@@ -65,17 +66,30 @@ impl<'a> PullPhase<'a> {
         Self { context, resync }
     }
 
-    /// Pulls the kinds, some at the same time; what fails for one does not touch the others.
+    /// Pulls the kinds, some at the same time, parents before their children; what fails for one
+    /// does not touch the others.
     pub(crate) async fn run(&self, kinds: Vec<Kind>) -> Result<PullOutcome, SyncError> {
-        let pulls = stream::iter(kinds).map(|kind| self.pull_kind(kind));
-        let outcomes: Vec<KindOutcome> = pulls
-            .buffer_unordered(self.context.config.pull_concurrency)
-            .collect()
-            .await;
         let mut total = PullOutcome {
             end: PhaseEnd::Completed,
             ..PullOutcome::default()
         };
+        for level in self.context.references.levels(kinds.clone()) {
+            let pulls = stream::iter(level).map(|kind| self.pull_kind(kind));
+            let outcomes: Vec<KindOutcome> = pulls
+                .buffer_unordered(self.context.config.pull_concurrency)
+                .collect()
+                .await;
+            self.count(&mut total, outcomes)?;
+        }
+        let outcomes = self.settle_related(&kinds).await;
+        self.count(&mut total, outcomes)?;
+        if total.end == PhaseEnd::AuthRequired {
+            self.context.events.emit(SyncEvent::AuthRequired);
+        }
+        Ok(total)
+    }
+
+    fn count(&self, total: &mut PullOutcome, outcomes: Vec<KindOutcome>) -> Result<(), SyncError> {
         let is_lost = |outcome: &KindOutcome| matches!(outcome.failure, Some(SyncError::LeaseLost));
         if outcomes.iter().any(is_lost) {
             return Err(SyncError::LeaseLost);
@@ -102,10 +116,7 @@ impl<'a> PullPhase<'a> {
             };
             self.context.tell(vec![event], &mut total.stats);
         }
-        if total.end == PhaseEnd::AuthRequired {
-            self.context.events.emit(SyncEvent::AuthRequired);
-        }
-        Ok(total)
+        Ok(())
     }
 
     async fn pull_kind(&self, kind: Kind) -> KindOutcome {
@@ -324,7 +335,8 @@ impl<'a> PullPhase<'a> {
                     tombstone: Some(version),
                 })
                 .collect();
-            // What a foreign key still holds stays for a later pull.
+            // What others still refer to stays for a later pull.
+            let removals = self.unreferred(&mut *tx, kind, removals).await?;
             tx.remove(kind, &removals).await?;
             tx.commit().await?;
         }

@@ -1,5 +1,7 @@
 //! Full resync: pull from zero without clearing, then sweep what the server no longer has.
 
+use serde_json::Value;
+
 use super::PullPhase;
 use super::apply::set_aside;
 use super::incoming::Row;
@@ -9,8 +11,9 @@ use crate::id::{EntityId, Kind};
 use crate::op::Precondition;
 use crate::outbox::Entity;
 use crate::quarantine;
+use crate::references::HAS_CHILDREN;
 use crate::stats::SyncStats;
-use crate::store::{CursorState, OpQuery, Removal, ResyncState, TxMode};
+use crate::store::{CursorState, OpQuery, Removal, ResyncState, StoreTx, TxMode};
 use crate::table::Table;
 use crate::transport::{FetchRequest, TransportErrorKind};
 use crate::version::ServerState;
@@ -206,31 +209,7 @@ impl PullPhase<'_> {
         let mut tx = self.context.begin(TxMode::Write).await?;
         let unseen_still = tx.pending(kind, ids).await?.is_empty();
         if unseen_still {
-            let exported = if missing.is_of_before {
-                self.export_missing(&mut *tx, kind, id).await?
-            } else {
-                Vec::new()
-            };
-            let report = tx
-                .remove(
-                    kind,
-                    &[Removal {
-                        id: id.clone(),
-                        tombstone: None,
-                    }],
-                )
-                .await?;
-            quarantine::release(&mut *tx, kind, ids).await?;
-            if report.written > 0 {
-                let (kind, upserts, deletes) = (kind.clone(), 0, report.written);
-                tx.commit().await?;
-                self.context.tell(exported, stats);
-                self.context.events.emit(SyncEvent::CacheUpdate {
-                    kind,
-                    upserts,
-                    deletes,
-                });
-            }
+            return self.remove_unseen(tx, kind, missing, stats).await;
         } else {
             tx.mark_seen(kind, cursor.generation, ids).await?;
             let list_decides = cursor
@@ -251,6 +230,48 @@ impl PullPhase<'_> {
             tx.commit().await?;
             self.context.tell(events, stats);
         }
+        Ok(())
+    }
+
+    /// Removes a row that nobody touched; what others still refer to waits in quarantine.
+    async fn remove_unseen(
+        &self,
+        mut tx: Box<dyn StoreTx>,
+        kind: &Kind,
+        missing: &Missing,
+        stats: &mut SyncStats,
+    ) -> Result<(), SyncError> {
+        let id = &missing.id;
+        let mut events = Vec::new();
+        if missing.is_of_before {
+            events = self.export_missing(&mut *tx, kind, id).await?;
+        }
+        let removal = Removal {
+            id: id.clone(),
+            tombstone: None,
+        };
+        let removals = self.unreferred(&mut *tx, kind, vec![removal]).await?;
+        let report = tx.remove(kind, &removals).await?;
+        let reason = match report.rejected.into_iter().next() {
+            _ if removals.is_empty() => Some(HAS_CHILDREN.to_owned()),
+            rejected => rejected.map(|rejected| rejected.reason),
+        };
+        if let Some(reason) = reason {
+            let mut held = vec![self.entry(kind, id.to_string(), Value::Null, reason)];
+            quarantine::put(&mut *tx, kind, &mut held).await?;
+            events.extend(held.iter().map(SyncEvent::quarantined));
+        } else {
+            quarantine::release(&mut *tx, kind, std::slice::from_ref(id)).await?;
+            if report.written > 0 {
+                events.push(SyncEvent::CacheUpdate {
+                    kind: kind.clone(),
+                    upserts: 0,
+                    deletes: report.written,
+                });
+            }
+        }
+        tx.commit().await?;
+        self.context.tell(events, stats);
         Ok(())
     }
 

@@ -98,7 +98,8 @@ impl PushPhase<'_> {
         let mut questions = Vec::new();
         let mut events = Vec::new();
         let mut tx = context.begin(TxMode::Durable).await?;
-        for key in keys {
+        let held = self.held_back(&mut *tx, keys).await?;
+        for key in keys.iter().filter(|key| !held.contains(*key)) {
             let (kind, id) = key;
             let rules = context.rules(context.table(kind)?);
             let mut entity = Entity::load_one(&mut *tx, kind, id).await?;

@@ -3,6 +3,7 @@
 mod drive;
 mod resolvers;
 mod send;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +12,13 @@ pub(crate) use resolvers::OpenQuestions;
 use crate::context::Context;
 use crate::error::SyncError;
 use crate::event::{SyncEvent, SyncPhase};
-use crate::id::{EntityId, Kind, OpId};
+use crate::id::{Kind, OpId};
 use crate::op::{Op, OpStatus};
 use crate::outbox::{Attempt, Entity};
+pub(crate) use crate::references::Key;
 use crate::stats::{PhaseEnd, SyncStats};
 use crate::store::{OpQuery, TxMode};
 use crate::transport::PushOp;
-
-/// An entity, as a key.
-pub(crate) type Key = (Kind, EntityId);
 
 /// The push half of one run.
 pub(crate) struct PushPhase<'a> {
@@ -39,6 +38,7 @@ pub(crate) struct PushPhase<'a> {
     /// Which kinds were pulled from this server.
     pulled: BTreeSet<Kind>,
     questions: &'a mut OpenQuestions,
+    waiting: waiting::Waiting,
     pub(crate) stats: SyncStats,
     /// Did the server answer at all, however it answered?
     pub(crate) server_answered: bool,
@@ -62,6 +62,7 @@ impl<'a> PushPhase<'a> {
             held: Vec::new(),
             pulled: BTreeSet::new(),
             questions,
+            waiting: waiting::Waiting::default(),
             stats: SyncStats::default(),
             server_answered: false,
             end: None,
@@ -85,9 +86,12 @@ impl<'a> PushPhase<'a> {
                 self.drive(keys.into()).await?;
             }
         }
+        self.send_waiting().await?;
         if self.end.is_none() {
             self.wait_for_resolvers().await?;
         }
+        // A decision may have been what others waited for.
+        self.send_waiting().await?;
         if self.end.is_none() {
             self.fetch_unconfirmed().await?;
         }

@@ -176,6 +176,15 @@ pub trait StoreTx: Send {
         limit: u32,
     ) -> Result<Vec<EntityId>, StoreError>;
 
+    /// Which of these ids the field of some row holds, rows that bear a tombstone included. A field
+    /// without a synced column of its own holds none.
+    async fn referred_to(
+        &mut self,
+        kind: &Kind,
+        field: &str,
+        ids: &[EntityId],
+    ) -> Result<Vec<EntityId>, StoreError>;
+
     // -- outbox ---------------------------------------------------------------------------------
 
     /// Appends operations in this order, whatever their `seq` says; returns their places, growing

@@ -26,6 +26,7 @@ mod fixtures;
 pub mod op_queries;
 pub mod outbox;
 pub mod preparation;
+pub mod references;
 pub mod refusals;
 pub mod rows;
 pub mod shadows;
@@ -211,6 +212,12 @@ macro_rules! store_conformance {
                 a_version_claims_a_row,
                 an_operation_claims_a_row,
                 unclaimed_rows_come_page_by_page_in_order_of_bytes,
+            }
+            references {
+                ids_that_a_field_holds_come_in_the_order_asked_for,
+                rows_of_the_server_and_tombstones_refer_like_others,
+                a_field_of_integers_holds_ids_too,
+                a_field_without_a_synced_column_holds_no_id,
             }
             outbox {
                 operations_get_growing_places,

@@ -1,7 +1,7 @@
 use super::BEHAVIORS;
 
 /// Every module of behaviours.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("atomicity.rs"),
     include_str!("bookkeeping.rs"),
     include_str!("changes.rs"),
@@ -9,6 +9,7 @@ const SOURCES: [&str; 15] = [
     include_str!("op_queries.rs"),
     include_str!("outbox.rs"),
     include_str!("preparation.rs"),
+    include_str!("references.rs"),
     include_str!("refusals.rs"),
     include_str!("rows.rs"),
     include_str!("shadows.rs"),

@@ -10,7 +10,7 @@ use super::check::{Violation, wrote_both};
 use super::client::{ENDLESS, What, Writing};
 use super::schedule::{Act, ServerAct};
 use super::server::{Key, OFFENSIVE};
-use super::tables::SimTable;
+use super::tables::{FieldKind, SimTable};
 use super::world::World;
 
 const SPOILED: &str = "spoiled";
@@ -86,7 +86,7 @@ impl<'a> World<'a> {
             Act::Clear { field, .. } => {
                 let column = table.field_at(field)?;
                 let nullable = table.schema.by_field(&column.0)?.nullable;
-                let is_plain = column.1 == super::tables::FieldKind::Unique;
+                let is_plain = column.1 == FieldKind::Unique;
                 let value = present?.get(&column.0).cloned().unwrap_or(Value::Null);
                 if !nullable || !is_plain || value.is_null() {
                     return None;
@@ -144,7 +144,10 @@ impl<'a> World<'a> {
             let is_needed = present.is_none() && (!nullable || place == 0);
             if is_meant || is_needed {
                 let before = present.and_then(|row| row.get(&column.0));
-                let value = self.values.edited(writer, column, before, removes);
+                let value = match column.1 {
+                    FieldKind::Refers => self.some_parent(writer, table, &column.0),
+                    _ => self.values.edited(writer, column, before, removes),
+                };
                 edit.insert(column.0.clone(), value);
             }
         }
@@ -155,7 +158,10 @@ impl<'a> World<'a> {
         let one = &self.clients[client];
         match &intent.edit {
             Some(edit) => one.write(intent.table, &intent.key, edit),
-            None => one.delete(&intent.key),
+            None => one.delete(
+                &intent.key,
+                super::related::children(self.tables, &intent.key.0),
+            ),
         }
     }
 

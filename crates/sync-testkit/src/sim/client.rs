@@ -20,6 +20,7 @@ use sync_core::{
 use super::link::{Own, SimLink, World, lock};
 use super::pause::PausingStore;
 use super::processes::Still;
+use super::related::{Field, has_children, parents_are_here};
 use super::schedule::{Asked, Decision, Setup, Strategy};
 use super::seen::Seen;
 use super::server::Key;
@@ -43,6 +44,8 @@ pub(crate) struct Task {
     pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
     /// The queues that were there when it was asked for and that nothing held up.
     pub(crate) waited: BTreeMap<Key, Vec<Op>>,
+    /// All entities that had operations then.
+    pub(crate) queued: BTreeSet<Key>,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
 }
@@ -212,6 +215,7 @@ impl Client {
         let seen = self.seen.live(key).cloned();
         let builds_on = |field: &&String| table.is_built_upon(field);
         let builds_on: Vec<String> = fields.keys().filter(builds_on).cloned().collect();
+        let parents: Vec<Field> = table.parents().collect();
         let mut row = seen.clone().unwrap_or_default();
         row.insert("id".to_owned(), key.1.as_str().into());
         row.extend(fields.clone());
@@ -227,7 +231,7 @@ impl Client {
                     .all(|field| same_field(here.get(field), seen.get(field))),
                 _ => false,
             };
-            if !is_as_seen {
+            if !is_as_seen || !parents_are_here(&mut *tx, &parents, record.fields()).await? {
                 return Ok(false);
             }
             let queued = if here.is_some() {
@@ -241,10 +245,21 @@ impl Client {
         }))
     }
 
-    pub(crate) fn delete(&self, key: &Key) -> Result<Writing, SyncError> {
-        let records = self.engine()?.records(key.0.as_str())?;
+    /// Deletes a row, unless one of these fields refers to it.
+    pub(crate) fn delete(&self, key: &Key, children: Vec<Field>) -> Result<Writing, SyncError> {
+        let engine = self.engine()?;
+        let (records, store) = (engine.records(key.0.as_str())?, engine.store());
         let id = key.1.clone();
-        Ok(Box::pin(async move { records.delete(&id).await }))
+        Ok(Box::pin(async move {
+            if children.is_empty() {
+                return records.delete(&id).await;
+            }
+            let mut tx = store.begin(TxMode::Write).await?;
+            let deletes = !has_children(&mut *tx, &children, &id).await?
+                && records.delete_in(&mut *tx, &id).await?;
+            tx.commit().await?;
+            Ok(deletes)
+        }))
     }
 
     pub(crate) fn engine(&self) -> Result<&SyncEngine, SyncError> {
@@ -297,6 +312,7 @@ impl Client {
             what,
             future,
             waited,
+            queued: self.seen.ops.keys().cloned().collect(),
             server_was_at: server_is_at,
         });
     }
@@ -334,6 +350,7 @@ impl Client {
             what: What::Resolve,
             future,
             waited: BTreeMap::new(),
+            queued: BTreeSet::new(),
             server_was_at: 0,
         });
     }

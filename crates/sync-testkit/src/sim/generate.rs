@@ -1,6 +1,7 @@
 //! Draws a schedule from a seed. Every world has some habits, faults and kinds of acts and lacks
 //! others: what is rare everywhere is frequent somewhere.
 
+use super::kin;
 use super::later;
 use super::schedule::{
     Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
@@ -45,6 +46,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     later::draw(seed, &mut setup, &mut drawn);
     super::processes::weave(seed, &setup, &mut drawn);
     drawn.truncate(steps as usize);
+    kin::add(seed, &mut setup, &mut drawn);
     Schedule {
         setup,
         steps: drawn,
@@ -73,6 +75,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         max_batch: [1, 1, 1, 2, 4][rng.usize(..5)],
         clocks_differ: rng.bool(),
         habits: habits(rng),
+        related: false,
     }
 }
 

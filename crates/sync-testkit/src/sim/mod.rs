@@ -33,11 +33,13 @@ mod client;
 mod counters;
 mod generate;
 mod guest;
+mod kin;
 mod later;
 mod link;
 mod pause;
 mod processes;
 mod quiet;
+mod related;
 mod schedule;
 mod seen;
 mod server;
@@ -199,7 +201,8 @@ impl Simulation {
     fn happen(&self, schedule: &Schedule, with_story: bool) -> Outcome {
         // What is told of a world is read by its developer.
         sync_core::contents::show_in_debug();
-        let mut world = World::new(&schedule.setup, &self.tables, with_story);
+        let tables = SimTable::of_world(&self.tables, schedule.setup.related);
+        let mut world = World::new(&schedule.setup, tables, with_story);
         let mut failed_at = None;
         for (place, step) in schedule.steps.iter().enumerate() {
             world.step(step);

@@ -1,13 +1,15 @@
 //! The end of a world: the network heals, everybody syncs until nothing moves, and what is there
 //! is judged.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sync_core::json::JsonMap;
-use sync_core::{Kind, OpStatus};
+use sync_core::{Kind, Op, OpStatus};
 
 use super::check::{self, Violation};
 use super::client::What;
+use super::related;
 use super::schedule::{Asked, Decision, Until};
 use super::server::{Deletion, Key, Revival};
 use super::world::World;
@@ -69,8 +71,16 @@ impl World<'_> {
             }
             asked = Asked::Sync;
             let waits = self.clients.iter().any(|one| {
-                let mut heads = one.seen.ops.values().filter_map(|ops| ops.first());
-                heads.any(|head| head.status == OpStatus::Pending)
+                let is_pending = |ops: &[Op]| {
+                    ops.first()
+                        .is_some_and(|head| head.status == OpStatus::Pending)
+                };
+                // What it waits for is pending itself, or waits for somebody.
+                let mut queues = one.seen.ops.iter();
+                queues.any(|(key, ops)| {
+                    is_pending(ops)
+                        && !related::may_wait(self.tables, &one.seen, &BTreeSet::new(), key)
+                })
             });
             let moved = before != self.lock().server.changes;
             if !self.violations.is_empty() {

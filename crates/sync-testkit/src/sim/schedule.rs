@@ -42,6 +42,9 @@ pub struct Setup {
     pub clocks_differ: bool,
     /// What the server does and does not do.
     pub habits: Habits,
+    /// Is there a table that refers to another one?
+    #[serde(default)]
+    pub related: bool,
 }
 
 /// How conflicts are settled in the built-in tables.

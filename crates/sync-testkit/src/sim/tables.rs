@@ -20,6 +20,8 @@ pub enum FieldKind {
     Object,
     /// One of few values; only convergence is checked.
     Toggle,
+    /// The id of a row of another table, or null; a reference of the table's configuration.
+    Refers,
 }
 
 /// One table of a simulated world.
@@ -54,7 +56,9 @@ impl SimTable {
             !column.local_only && !sync_core::system_fields::is_system_field(&column.field)
         };
         let fields = schema.synced().filter(is_edited).map(|column| {
+            let refers = |(field, _): &(String, String)| *field == column.field;
             let kind = match column.ty {
+                _ if config.references.iter().any(refers) => FieldKind::Refers,
                 ColumnType::Text | ColumnType::Integer | ColumnType::Real => FieldKind::Unique,
                 ColumnType::Json => FieldKind::List,
                 _ => FieldKind::Toggle,
@@ -95,10 +99,25 @@ impl SimTable {
             is_built_in: true,
             ..Self::new(schema, TableConfig::new())
         };
+        let parts = table("parts")
+            .column(Column::new("a", ColumnType::Text).nullable())
+            .column(Column::new("thing", ColumnType::Text).nullable());
+        let parts = Self::new(parts, TableConfig::new().references("thing", "things"));
         vec![
             built_in(things).field("o", FieldKind::Object),
             built_in(notes),
+            Self {
+                is_built_in: true,
+                ..parts
+            },
         ]
+    }
+
+    /// The tables of one world: of the built-in ones, the one that refers to another is not in all.
+    pub(crate) fn of_world(all: &[Self], related: bool) -> &[Self] {
+        let refers = |table: &Self| table.is_built_in && !table.config.references.is_empty();
+        let first = all.iter().position(refers).filter(|_| !related);
+        all.get(..first.unwrap_or(all.len())).unwrap_or(all)
     }
 
     /// How its conflicts are settled on a client of this strategy: a table of an app's own has its
@@ -188,6 +207,7 @@ impl Values {
         removes: bool,
     ) -> Value {
         match kind {
+            FieldKind::Refers => before.cloned().unwrap_or(Value::Null),
             FieldKind::Unique => self.fresh(writer, *ty),
             FieldKind::List => {
                 let mut list = before
@@ -264,7 +284,7 @@ impl SimTable {
                     let texts = texts.map(|text| text.trim().to_owned()).collect();
                     parts.lists.insert(name.clone(), texts);
                 }
-                FieldKind::Toggle => {}
+                FieldKind::Toggle | FieldKind::Refers => {}
             }
         }
         parts

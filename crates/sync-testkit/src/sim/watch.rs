@@ -7,6 +7,7 @@ use sync_core::{OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
 use super::check::{self, Violation};
 use super::client::Task;
 use super::link::lock;
+use super::related;
 use super::schedule::Strategy;
 use super::seen::Seen;
 use super::server::Key;
@@ -36,7 +37,8 @@ impl World<'_> {
         };
         let name = one.name();
         let shared = self.lock();
-        let found = check::between(&one.seen, &now, written, &shared.server);
+        let mut found = check::between(&one.seen, &now, written, &shared.server);
+        found.extend(related::orphans(self.tables, &now));
         let mut unexplained = Vec::new();
         for key in one.seen.ops.keys() {
             let gone = check::account_for(
@@ -160,7 +162,8 @@ impl World<'_> {
             shared.counters.count("run incomplete");
         }
         if report.push == PhaseEnd::Completed {
-            found.extend(check::tried_everything(task, seen, &sent));
+            let may_wait = |key: &Key| related::may_wait(self.tables, seen, &task.queued, key);
+            found.extend(check::tried_everything(task, seen, &sent, may_wait));
         }
         let often = sent.iter().find(|(_, count)| **count > OFTEN);
         if let Some((op, count)) = often {

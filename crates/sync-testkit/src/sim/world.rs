@@ -38,6 +38,10 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     pub(crate) fn new(setup: &Setup, tables: &'a [SimTable], with_story: bool) -> Self {
         let mut server = SimServer::new(setup.habits);
+        server.references = tables
+            .iter()
+            .flat_map(|table| table.parents().map(|own| (table.kind().clone(), own)))
+            .collect();
         // Nobody's clock starts in the same instant.
         server.advance(Duration::from_secs(10));
         let shared = Arc::new(Mutex::new(Shared {
@@ -152,6 +156,7 @@ impl<'a> World<'a> {
         let mut shared = self.lock();
         let seen = std::mem::take(&mut shared.seen);
         let complaints = std::mem::take(&mut shared.server.complaints);
+        let too_early = std::mem::take(&mut shared.server.too_early);
         // What a restored backup took back may take effect once more.
         let counts = shared.server.habits.are_exact()
             && shared.server.taken_back.is_empty()
@@ -166,6 +171,9 @@ impl<'a> World<'a> {
         drop(shared);
         for (invariant, text) in seen {
             self.fail(Violation::new(invariant, text));
+        }
+        for text in too_early {
+            self.fail(Violation::new("I4", text));
         }
         for text in complaints.into_iter().chain(twice) {
             self.fail(Violation::new("I5", text));

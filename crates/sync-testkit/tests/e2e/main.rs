@@ -20,6 +20,7 @@ mod hazards;
 mod interruptions;
 mod lost_answers;
 mod pulling;
+mod references;
 mod resolvers;
 mod restored;
 mod resync;

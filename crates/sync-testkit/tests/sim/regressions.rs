@@ -13,6 +13,8 @@ const B: u8 = 1;
 /// The things, the notes.
 const THINGS: u8 = 0;
 const NOTES: u8 = 1;
+/// The parts, each of a thing.
+const PARTS: u8 = 2;
 
 fn world(habits: Habits) -> Setup {
     Setup {
@@ -27,6 +29,7 @@ fn world(habits: Habits) -> Setup {
         max_batch: 1,
         clocks_differ: false,
         habits,
+        related: false,
     }
 }
 
@@ -365,5 +368,66 @@ fn two_pushes_at_once_do_not_wait_for_each_other_when_the_lease_is_not_certain()
     holds(
         setup,
         &[&[write(A, THINGS, 1), write(A, NOTES, 1), ask, go]],
+    );
+}
+
+/// A world in which parts refer to things.
+fn with_parts(habits: Habits) -> Setup {
+    Setup {
+        keeps_deleted: false,
+        related: true,
+        ..world(habits)
+    }
+}
+
+#[test]
+fn a_removal_that_children_hold_back_takes_a_row_to_nothing_older() {
+    let delete = Step::Server {
+        act: ServerAct::Delete {
+            table: THINGS,
+            row: 0,
+        },
+    };
+    for deletion in [Deletion::Shown, Deletion::Hard] {
+        let habits = Habits {
+            declares: false,
+            deletion,
+            ..Habits::default()
+        };
+        let setup = Setup {
+            strategy: Strategy::ServerWins,
+            ..with_parts(habits)
+        };
+        let until = Until::Requests(2);
+        let goes = Step::Go {
+            client: B,
+            until,
+            fates: Vec::new(),
+        };
+        let [asks, _] = run(B, Push, &[]);
+        holds(
+            setup,
+            &[
+                &[write(A, THINGS, 16)],
+                &run(A, Sync, &[]),
+                &[write(A, PARTS, 2), write(B, THINGS, 8), write(B, PARTS, 1)],
+                &run(B, Push, &[Fate::Arrives, Fate::AnswerLost]),
+                &[write(B, THINGS, 2), asks, goes, write(B, THINGS, 8)],
+                std::slice::from_ref(&delete),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_child_waits_for_a_parent_that_was_written_later() {
+    holds(
+        with_parts(Habits::default()),
+        &[
+            &[write(A, PARTS, 1), write(A, THINGS, 1)],
+            &[write(A, PARTS, 2), write(A, PARTS, 2)],
+            &run(A, Sync, &[Fate::AnswerLost]),
+            &run(A, Sync, &[]),
+        ],
     );
 }

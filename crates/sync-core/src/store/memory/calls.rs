@@ -112,6 +112,17 @@ impl StoreTx for MemoryTx {
         })
     }
 
+    async fn referred_to(
+        &mut self,
+        kind: &Kind,
+        field: &str,
+        ids: &[EntityId],
+    ) -> Result<Vec<EntityId>, StoreError> {
+        self.read_table(kind, |_, table, schema| {
+            table.referred_to(schema, field, ids)
+        })
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         let places = self.write(|state| Arc::make_mut(&mut state.outbox).append(ops))?;
         self.note_queues(ops.iter().map(|op| op.kind.clone()));

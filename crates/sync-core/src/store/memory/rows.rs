@@ -204,6 +204,23 @@ impl Table {
             .collect()
     }
 
+    pub(super) fn referred_to(
+        &self,
+        schema: &TableSchema,
+        field: &str,
+        ids: &[EntityId],
+    ) -> Vec<EntityId> {
+        if !schema.synced().any(|column| column.field == field) {
+            return Vec::new();
+        }
+        let values = self.rows.values().filter_map(|row| row.get(field));
+        let held: BTreeSet<EntityId> = values.filter_map(crate::record::id_of_value).collect();
+        distinct(ids)
+            .filter(|id| held.contains(*id))
+            .cloned()
+            .collect()
+    }
+
     fn rows_after(
         &self,
         after: Option<&EntityId>,

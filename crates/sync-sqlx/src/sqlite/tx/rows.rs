@@ -1,5 +1,7 @@
 //! The user's rows: records in, records out.
 
+use std::collections::BTreeSet;
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, ToSql};
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use super::shape::{Shaped, shape};
 use super::versions;
 use crate::codec::{self, Cell};
 use crate::error::{Context, corrupt, refusal};
-use crate::sqlite::table::{OnConflict, Table};
+use crate::sqlite::table::{OnConflict, Table, quoted};
 
 impl ToSql for Cell<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -291,6 +293,33 @@ fn refused(db: &Connection, error: rusqlite::Error) -> rusqlite::Result<Outcome>
 fn run_cached(db: &Connection, sql: &str) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+/// Which of these ids the column of this field holds somewhere: one statement, whatever indexes the
+/// table has.
+pub(crate) fn referred_to(
+    db: &Connection,
+    table: &Table,
+    field: &str,
+    ids: &[EntityId],
+) -> Result<Vec<EntityId>, StoreError> {
+    let what = "find rows that refer to others";
+    let column = table.schema.synced().find(|column| column.field == field);
+    let (Some(column), false) = (column, ids.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let (column, name) = (quoted(&column.name), quoted(&table.schema.table));
+    let sql = format!(
+        "SELECT DISTINCT CAST({column} AS TEXT) FROM {name} \
+         WHERE {column} IN (SELECT value FROM json_each(?1))"
+    );
+    let wanted = serde_json::to_string(ids).map_err(|error| corrupt("ids", error))?;
+    let held: BTreeSet<String> = db
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_map([wanted], |row| row.get(0))?.collect())
+        .context(what)?;
+    let held = versions::distinct(ids).filter(|id| held.contains(id.as_str()));
+    Ok(held.cloned().collect())
 }
 
 /// Inserts a row that must not exist yet.

@@ -159,6 +159,16 @@ impl StoreTx for SqliteTx<'_> {
             .await
     }
 
+    async fn referred_to(
+        &mut self,
+        kind: &Kind,
+        field: &str,
+        ids: &[EntityId],
+    ) -> Result<Vec<EntityId>, StoreError> {
+        self.step(|db, work| rows::referred_to(db, &*work.table(kind)?, field, ids))
+            .await
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         self.step(|db, work| {
             let places = outbox::append(db, ops)?;

@@ -235,12 +235,13 @@ pub(crate) fn tried_everything(
     task: &Task,
     now: &Seen,
     sent: &BTreeMap<OpId, u32>,
+    may_wait: impl Fn(&Key) -> bool,
 ) -> Vec<Violation> {
     let untouched = task.waited.iter().filter(|(key, ops)| {
         let was_sent = ops.iter().any(|op| sent.contains_key(&op.op_id));
         let shadow = now.shadows.get(*key);
         let is_in_conflict = shadow.is_some_and(|shadow| shadow.parked.is_some());
-        now.ops_of(key) == ops.as_slice() && !was_sent && !is_in_conflict
+        now.ops_of(key) == ops.as_slice() && !was_sent && !is_in_conflict && !may_wait(key)
     });
     untouched
         .map(|(key, _)| {

@@ -38,6 +38,9 @@ pub struct Habits {
     /// Every answer tells the server's epoch, a new one when a backup was restored.
     #[serde(default)]
     pub epochs: bool,
+    /// A record that refers to one that is not there is refused.
+    #[serde(default)]
+    pub refuses_orphans: bool,
 }
 
 /// What a server makes of a key that comes again.
@@ -112,6 +115,7 @@ impl Default for Habits {
             paging: Paging::Keyset,
             tags: false,
             epochs: false,
+            refuses_orphans: false,
         }
     }
 }

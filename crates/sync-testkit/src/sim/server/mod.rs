@@ -15,6 +15,8 @@ use sync_core::{EntityId, Kind, OpId, Precondition, Record, ServerState, Timesta
 pub use habits::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 pub(crate) use push::{OFFENSIVE, trim};
 
+use super::related::Field;
+
 pub(crate) type Key = (Kind, EntityId);
 
 const MICRO: i128 = 1_000;
@@ -82,6 +84,10 @@ pub(crate) struct SimServer {
     requests: BTreeMap<String, (PushChange, Precondition)>,
     /// What no client may do, and one did.
     pub(crate) complaints: Vec<String>,
+    /// Which fields of which kinds refer to which kinds.
+    pub(crate) references: Vec<(Kind, Field)>,
+    /// Children that came before their parents.
+    pub(crate) too_early: Vec<String>,
     /// Records that a restored backup took back.
     pub(crate) taken_back: BTreeSet<Key>,
     /// Which changes restored backups took back, from behind the first number to the second.
@@ -110,6 +116,8 @@ impl SimServer {
             effects: BTreeMap::new(),
             requests: BTreeMap::new(),
             complaints: Vec::new(),
+            references: Vec::new(),
+            too_early: Vec::new(),
             taken_back: BTreeSet::new(),
             lost: Vec::new(),
             must_land: BTreeSet::new(),

@@ -2,7 +2,7 @@
 
 use sync_core::json::JsonMap;
 use sync_core::transport::{PushChange, PushOp, PushOutcome};
-use sync_core::{Precondition, ServerState, Version};
+use sync_core::{EntityId, Precondition, ServerState, Version};
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ impl SimServer {
     fn apply(&mut self, op: &PushOp) -> PushOutcome {
         let key = (op.kind.clone(), op.id.clone());
         self.commit_late_of(&key);
-        if let Some(refusal) = refusal(op) {
+        if let Some(refusal) = refusal(op).or_else(|| self.judge_parents(&key, op)) {
             return refusal;
         }
         let present = self.record(&key);
@@ -94,6 +94,40 @@ impl SimServer {
         let state = self.habits.bodies.then(|| self.state(&key, &stored));
         self.put(&key, stored);
         PushOutcome::Accepted { state }
+    }
+
+    /// Looks at what a record refers to: a parent that the server never had, and that its own record
+    /// does not name either, was to come first.
+    fn judge_parents(&mut self, key: &Key, op: &PushOp) -> Option<PushOutcome> {
+        let PushChange::Upsert { record, .. } = &op.change else {
+            return None;
+        };
+        let own = self.references.clone().into_iter();
+        for (_, (kind, field)) in own.filter(|(child, _)| *child == key.0) {
+            let Some(value) = record.get(&field).filter(|value| value.is_string()) else {
+                continue;
+            };
+            let id = value.as_str().and_then(|text| EntityId::new(text).ok())?;
+            let parent = (kind, id);
+            self.commit_late_of(&parent);
+            let mut states = self.history.get(key).into_iter().flatten();
+            let is_named = states.any(|stored| {
+                let content = stored.content.as_ref();
+                content.is_some_and(|content| content.get(&field) == Some(value))
+            });
+            if !is_named && !self.history.contains_key(&parent) {
+                let text = format!("{} came before its parent {}", key.1, parent.1);
+                self.too_early.push(text);
+            }
+            let is_live = self.content(&parent).is_some();
+            if self.habits.refuses_orphans && !is_live {
+                return Some(PushOutcome::Refused {
+                    status: 422,
+                    message: "there is no such parent".to_owned(),
+                });
+            }
+        }
+        None
     }
 
     /// Tags are compared where there are any, else the stamp as it is kept.
