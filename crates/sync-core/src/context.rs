@@ -38,6 +38,14 @@ pub(crate) struct Observed {
     pub(crate) clock_offset_nanos: i128,
 }
 
+/// What became of saving an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Saved {
+    Whole,
+    /// The table did not take the server's side: it is in quarantine.
+    RowRefused,
+}
+
 /// Everything that an engine works with. Shared by all its handles.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -233,7 +241,7 @@ impl Context {
         tx: &mut dyn StoreTx,
         entity: &mut Entity,
         generation: u32,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Saved, StoreError> {
         if self.references.concern(&entity.kind) {
             self.withhold_row(tx, entity).await?;
         }
@@ -241,8 +249,14 @@ impl Context {
         let refused = entity.save(tx, generation).await?;
         if takes_state && refused.is_empty() {
             let id = std::slice::from_ref(&entity.id);
-            return quarantine::release(tx, &entity.kind, id).await;
+            quarantine::release(tx, &entity.kind, id).await?;
+            return Ok(Saved::Whole);
         }
+        let saved = if refused.is_empty() {
+            Saved::Whole
+        } else {
+            Saved::RowRefused
+        };
         let entry = |refused: Refused| QuarantineEntry {
             kind: entity.kind.clone(),
             key: refused.id.to_string(),
@@ -258,7 +272,7 @@ impl Context {
             .effects
             .events
             .extend(entries.iter().map(SyncEvent::quarantined));
-        Ok(())
+        Ok(saved)
     }
 
     /// A row does not come before its parent, and a parent does not go before its children: a

@@ -460,6 +460,7 @@ fn requests_answers_and_what_is_stored_show_no_contents() {
         tag: None,
         reason: secret("reason"),
         since: now,
+        cause: sync_core::store::QuarantineCause::BadRow,
     });
     let (local, server) = (record().into_fields(), json!({"title": secret("other")}));
     let server = server.as_object().unwrap().clone();

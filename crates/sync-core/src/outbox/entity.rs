@@ -307,6 +307,22 @@ impl Entity {
         )
     }
 
+    /// Will saving bring a live record of the server into the row?
+    pub(crate) fn takes_record(&self) -> bool {
+        matches!(
+            self.row_edit,
+            RowEdit::Server {
+                is_tombstone: false,
+                ..
+            }
+        )
+    }
+
+    /// The user sees no row, while the server has a record that the table does not hold.
+    pub(crate) fn row_is_gone(&mut self) {
+        self.set_base(ServerState::Absent);
+    }
+
     /// The record that saving will write to the table.
     pub(crate) fn row_to_write(&self) -> Option<&Record> {
         match &self.row_edit {

@@ -1,13 +1,14 @@
 //! Writes of JSON records.
 
 use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::context::Saved;
 use crate::engine::SyncEngine;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
 use crate::json::same_field;
 use crate::outbox::{Entity, strip_for_server};
 use crate::record::{Record, TOMBSTONE_FIELDS};
-use crate::store::{RowWrite, StoreTx, TxMode};
+use crate::store::{Removal, RowWrite, StoreTx, TxMode};
 use crate::system_fields::is_system_field;
 use crate::table::Table;
 
@@ -132,8 +133,46 @@ impl RecordWriter {
             return Ok(false);
         }
         entity.delete(context.env.op_id(), &context.corrected_now(), &rules);
-        self.save(tx, entity).await?;
+        if entity.takes_record() {
+            self.give_way(tx, entity).await?;
+        } else {
+            self.save(tx, entity).await?;
+        }
         Ok(true)
+    }
+
+    /// What the user deletes was never sent, and the server has a record under its id, which takes
+    /// its place. If the table does not take that record, it waits in quarantine, and the row goes
+    /// all the same.
+    async fn give_way(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
+        self.check_account(tx).await?;
+        let context = self.engine.context();
+        if context.save(tx, &mut entity, 0).await? == Saved::Whole {
+            return Ok(());
+        }
+        let removal = Removal {
+            id: entity.id.clone(),
+            tombstone: None,
+        };
+        let report = tx.remove(&self.kind, &[removal]).await?;
+        if let Some(rejected) = report.rejected.into_iter().next() {
+            return Err(self.rejected(entity.id, rejected.reason));
+        }
+        entity.row_is_gone();
+        self.save(tx, entity).await
+    }
+
+    fn rejected(&self, id: EntityId, reason: String) -> SyncError {
+        let kind = self.kind.clone();
+        SyncError::RowRejected { kind, id, reason }
+    }
+
+    async fn check_account(&self, tx: &mut dyn StoreTx) -> Result<(), SyncError> {
+        let context = self.engine.context();
+        if context.identity.account().is_some() {
+            context.check_account(tx).await?;
+        }
+        Ok(())
     }
 
     async fn begin(&self) -> Result<Box<dyn StoreTx>, SyncError> {
@@ -227,18 +266,11 @@ impl RecordWriter {
     }
 
     async fn save(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
-        let context = self.engine.context();
-        if context.identity.account().is_some() {
-            context.check_account(tx).await?;
-        }
+        self.check_account(tx).await?;
         let refused = entity.save(tx, 0).await?;
         match refused.into_iter().next() {
             None => Ok(()),
-            Some(refused) => Err(SyncError::RowRejected {
-                kind: self.kind.clone(),
-                id: refused.id,
-                reason: refused.reason,
-            }),
+            Some(refused) => Err(self.rejected(refused.id, refused.reason)),
         }
     }
 }

@@ -80,6 +80,8 @@ fn settings(aim: Option<Phase>) -> SyncConfig {
         .with_backoff_max(Duration::from_millis(5))
         .with_conflict_retry_delay(Duration::from_millis(1))
         .with_max_outbox_try_count(3)
+        // The next life does not wait long for the last one, which cannot release its lease.
+        .with_lease_duration(Duration::from_millis(200))
 }
 
 /// Lives as the parent says.
