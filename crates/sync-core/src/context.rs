@@ -197,6 +197,7 @@ impl Context {
             tag: None,
             reason: refused.reason,
             since: self.env.now(),
+            schema_version: entity.schema_version,
         };
         let mut entries = refused.into_iter().map(entry).collect();
         quarantine::put(tx, &entity.kind, &mut entries).await?;

@@ -27,6 +27,7 @@ pub mod layers;
 pub mod merge;
 pub mod op;
 mod outbox;
+mod owed;
 mod pull;
 mod push;
 mod quarantine;
@@ -38,6 +39,7 @@ pub mod system_fields;
 pub mod table;
 pub mod time;
 pub mod transport;
+pub mod upcast;
 pub mod version;
 pub mod writer;
 

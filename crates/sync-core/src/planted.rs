@@ -132,6 +132,12 @@ mod switch {
         DeletesUnseen = "deletes-unseen" breaks ["I8"];
         /// A quarantined row that the table refuses once more is dropped: I7.
         QuarantineDropped = "quarantine-dropped" breaks ["I7"];
+        /// What was written under an older version of the table's schema goes out as it is: I8.
+        UpcastSkipped = "upcast-skipped" breaks ["I8", "I2", "I7", "I3"];
+        /// A table that gains a column does not fill it with what was kept beside the table: I8.
+        ExtraNotFilled = "extra-not-filled" breaks ["I8", "I2", "I7", "I3"];
+        /// A copy of a device's database keeps the ids of its operations: I2.
+        CloneKeepsOpIds = "clone-keeps-op-ids" breaks ["I2", "I5", "I8"];
     }
 
     impl Defect {

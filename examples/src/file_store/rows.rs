@@ -174,6 +174,18 @@ impl Table {
         rows.filter(|id| !self.known.contains_key(*id))
     }
 
+    /// Rows with a field that its column does not take: rows are whole, so a field that was put when
+    /// it had no column is where it belongs as soon as it has one, if it fits.
+    pub(super) fn misplaced(
+        &self,
+        schema: &TableSchema,
+        after: Option<&EntityId>,
+    ) -> impl Iterator<Item = (EntityId, Vec<String>)> {
+        let rows = self.after(after);
+        rows.map(|(id, row)| (id.clone(), accept::misfits(schema, row)))
+            .filter(|(_, fields)| !fields.is_empty())
+    }
+
     /// Rows that say of themselves that they are deleted, older than a stamp.
     pub(super) fn tombstones(
         &self,

@@ -193,6 +193,19 @@ impl StoreTx for FileTx {
         Ok(idle.take(at_most(limit)).cloned().collect())
     }
 
+    async fn misplaced(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
+        let (_, table, schema) = self.read_table(kind)?;
+        Ok(table
+            .misplaced(schema, after)
+            .take(at_most(limit))
+            .collect())
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         let outbox = &mut self.write()?.outbox;
         let places = ops.iter().map(|op| outbox.append(op)).collect();

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use super::existing::settle_existing_rows;
+use super::columns::settle_columns;
+use super::copied::notice_copy;
+use super::existing::{release_readable, settle_existing_rows};
 use super::turn::Turns;
 use super::{Shared, SyncEngine};
 use crate::backoff::{FullJitter, RetryPolicy};
@@ -125,6 +127,9 @@ impl SyncEngineBuilder {
         let mut tx = context.store.begin(TxMode::Read).await?;
         context.recall(&mut *tx).await?;
         drop(tx);
+        let copied = notice_copy(&context).await?;
+        settle_columns(&context).await?;
+        release_readable(&context).await?;
         settle_existing_rows(&context).await?;
         Ok(SyncEngine {
             shared: Arc::new(Shared {
@@ -132,6 +137,7 @@ impl SyncEngineBuilder {
                 turns: Turns::default(),
                 auto: Mutex::new(None),
                 shut_down: CancellationToken::new(),
+                found: Mutex::new(copied.into_iter().collect()),
             }),
         })
     }
@@ -173,6 +179,7 @@ fn checked(
 fn problems_of(schema: &TableSchema, own: &TableConfig) -> Vec<String> {
     let kind = &schema.kind;
     let mut problems = Vec::new();
+    problems.extend(own.upcasts.problem().map(|text| format!("{kind}: {text}")));
     if schema.id().is_none() {
         let field = &schema.id_field;
         problems.push(format!(

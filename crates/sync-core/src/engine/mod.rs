@@ -2,6 +2,8 @@
 
 mod auto;
 mod builder;
+mod columns;
+mod copied;
 mod existing;
 mod queue;
 mod run;
@@ -20,7 +22,7 @@ use self::turn::Turns;
 use crate::context::Context;
 use crate::entity::SyncEntity;
 use crate::error::SyncError;
-use crate::event::EventStream;
+use crate::event::{EventStream, SyncEvent};
 use crate::id::Kind;
 use crate::pull::ResyncRequest;
 use crate::stats::SyncReport;
@@ -99,6 +101,8 @@ struct Shared {
     turns: Turns,
     auto: std::sync::Mutex<Option<AutoTask>>,
     shut_down: CancellationToken,
+    /// What building found, to be told when somebody may listen.
+    found: std::sync::Mutex<Vec<SyncEvent>>,
 }
 
 impl SyncEngine {

@@ -7,6 +7,7 @@ use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, OpStatus};
 use crate::outbox::{Entity, Flow};
+use crate::owed::{self, Owed};
 use crate::stats::SyncStats;
 use crate::store::{ConflictEntry, OpQuery, QuarantineEntry, TxMode};
 
@@ -78,9 +79,9 @@ impl SyncEngine {
     /// [`SyncError::UnknownKind`], [`SyncError::Store`].
     pub async fn retry(&self, kind: &Kind, id: &EntityId) -> Result<bool, SyncError> {
         let context = self.context();
-        context.table(kind)?;
+        let table = context.table(kind)?;
         let mut tx = context.store.begin(TxMode::Write).await?;
-        let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+        let mut entity = Entity::load_one(&mut *tx, table, id).await?;
         let set_aside = entity
             .head()
             .is_some_and(|head| head.status != OpStatus::Pending || head.next_attempt_at.is_some());
@@ -164,10 +165,15 @@ impl SyncEngine {
     /// Discards while no run is under way.
     async fn discard_now(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
         let context = self.context();
-        let rules = context.rules(context.table(kind)?);
+        let table = context.table(kind)?;
+        let rules = context.rules(table);
         let mut tx = context.store.begin(TxMode::Write).await?;
-        let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+        let mut entity = Entity::load_one(&mut *tx, table, id).await?;
         let (op_ids, maybe_applied) = entity.discard(&rules);
+        if entity.held_up().is_some() {
+            // What the server has of it could not be read here: it is pulled anew.
+            owed::put(&mut *tx, kind, Some(Owed::Due)).await?;
+        }
         let generation = tx.cursor(kind).await?.map_or(0, |cursor| cursor.generation);
         context.save(&mut *tx, &mut entity, generation).await?;
         tx.commit().await?;
@@ -212,8 +218,9 @@ impl SyncEngine {
         let Some(entry) = tx.conflicts(Some(op_id)).await?.pop() else {
             return Ok(false);
         };
-        let rules = context.rules(context.table(&entry.kind)?);
-        let mut entity = Entity::load_one(&mut *tx, &entry.kind, &entry.entity_id).await?;
+        let table = context.table(&entry.kind)?;
+        let rules = context.rules(table);
+        let mut entity = Entity::load_one(&mut *tx, table, &entry.entity_id).await?;
         let conflict = entity.describe(entry.server, entry.server_time);
         let flow: Option<Flow> = entity.resolve(&conflict, resolution, &rules);
         if flow.is_none() {

@@ -145,6 +145,9 @@ impl fmt::Display for SyncEvent {
             Self::RowQuarantined { kind, key, reason } => {
                 write!(f, "RowQuarantined({kind}/{key}): {reason}")
             }
+            Self::StoreCopied { operations } => {
+                write!(f, "StoreCopied({operations} operations)")
+            }
             Self::SweepHeld {
                 kind,
                 candidates,

@@ -32,7 +32,13 @@ impl PullPhase<'_> {
                 .into_iter()
                 .filter_map(|entry| {
                     let (id, stamp) = read(&entry.row, Some(&latest)).ok()?;
-                    let mut row = Row::new(id, stamp, Record::try_from(entry.row).ok()?);
+                    let record = Record::try_from(entry.row).ok()?;
+                    let record = if planted!(UpcastSkipped) {
+                        record
+                    } else {
+                        table.upcasts.record(entry.schema_version, &record).ok()?
+                    };
+                    let mut row = Row::new(id, stamp, record);
                     row.version.tag = entry.tag;
                     Some(row)
                 })

@@ -210,8 +210,9 @@ impl PullPhase<'_> {
                 .as_ref()
                 .is_some_and(|resync| resync.clear_data);
             if !list_decides {
-                let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
-                let rules = self.context.rules(self.context.table(kind)?);
+                let table = self.context.table(kind)?;
+                let mut entity = Entity::load_one(&mut *tx, table, id).await?;
+                let rules = self.context.rules(table);
                 entity.pulled(ServerState::gone(), &rules);
                 self.context
                     .save(&mut *tx, &mut entity, cursor.generation)
@@ -248,7 +249,7 @@ impl PullPhase<'_> {
                 continue;
             }
             let mut tx = self.context.begin(TxMode::Write).await?;
-            let mut entity = Entity::load_one(&mut *tx, kind, &head.entity_id).await?;
+            let mut entity = Entity::load_one(&mut *tx, table, &head.entity_id).await?;
             entity.pulled(state, &self.context.rules(table));
             if planted!(PurgePending) {
                 entity.discard(&self.context.rules(table));
@@ -282,7 +283,7 @@ impl PullPhase<'_> {
                     continue;
                 };
                 let mut tx = self.context.begin(TxMode::Write).await?;
-                let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
+                let mut entity = Entity::load_one(&mut *tx, table, &shadow.entity_id).await?;
                 entity.fetched_idle(&state, &self.context.rules(table));
                 self.context
                     .save(&mut *tx, &mut entity, cursor.generation)

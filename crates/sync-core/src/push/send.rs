@@ -100,8 +100,9 @@ impl PushPhase<'_> {
         let before = self.stats;
         let mut tx = context.begin(TxMode::Write).await?;
         for (key, sent) in keys.into_iter().zip(sent) {
-            let rules = context.rules(context.table(&key.0)?);
-            let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
+            let table = context.table(&key.0)?;
+            let rules = context.rules(table);
+            let mut entity = Entity::load_one(&mut *tx, table, &key.1).await?;
             planted!(VerdictNotDurable => entity.recall_verdict(self.attempt(&key)););
             let outcome = results
                 .remove(&sent.key)

@@ -7,6 +7,7 @@ use crate::id::{EntityId, Kind, OpId};
 use crate::op::OpStatus;
 use crate::record::Record;
 use crate::time::Timestamp;
+use crate::upcast::first_schema_version;
 use crate::version::{ServerState, Version};
 
 /// What a transaction is for.
@@ -229,4 +230,7 @@ pub struct QuarantineEntry {
     pub reason: String,
     /// When it came, by the device's clock.
     pub since: Timestamp,
+    /// The version of the table's schema that was in force then.
+    #[serde(default = "first_schema_version")]
+    pub schema_version: u32,
 }

@@ -177,6 +177,7 @@ fn shadows() -> Vec<Shadow> {
         entity_id: id(of),
         base,
         parked,
+        schema_version: 1,
     };
     let based = |of: &str| live(of, "base", Some(version(1).with_tag(Some("\"v1\"".into()))));
     vec![
@@ -234,6 +235,7 @@ pub(crate) fn state() -> State {
             tag: Some("\"q\"".to_owned()),
             reason: "field `title` is missing or null".to_owned(),
             since: at(7),
+            schema_version: 1,
         }],
         cursor: CursorState {
             since: Some(at(8)),

@@ -41,6 +41,7 @@ async fn write_everywhere(tx: &mut dyn StoreTx) {
         tag: None,
         reason: "no title".to_owned(),
         since: second(0),
+        schema_version: 1,
     }])
     .await
     .unwrap();

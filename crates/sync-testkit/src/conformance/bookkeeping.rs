@@ -158,6 +158,7 @@ fn quarantined(key: &str, row: Value) -> QuarantineEntry {
         tag: None,
         reason: "no title".to_owned(),
         since: second(1),
+        schema_version: 1,
     }
 }
 

@@ -114,6 +114,7 @@ calls! {
         count_synced(kind: &Kind) -> u64;
         tombstone_rows(kind: &Kind, before: &Version, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Version)>;
         unclaimed(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<EntityId>;
+        misplaced(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Vec<String>)>;
         ops(query: &OpQuery) -> Vec<Op>;
         count_ops(query: &OpQuery) -> u64;
         last_seq() -> i64;

@@ -160,6 +160,7 @@ fn spoilt_notes_in_the_database_are_an_error() {
             tag: None,
             reason: "hostile".to_owned(),
             since: now,
+            schema_version: 1,
         };
         let mut tx = Store::begin(&store, TxMode::Write).await.unwrap();
         tx.append_ops(&[op]).await.unwrap();

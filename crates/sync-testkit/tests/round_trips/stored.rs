@@ -81,6 +81,7 @@ impl Kept {
                 entity_id: entity_id.clone(),
                 base: live.clone(),
                 parked: Some(deleted),
+                schema_version: 1,
             },
             conflict: ConflictEntry {
                 op_id,
@@ -99,6 +100,7 @@ impl Kept {
                 tag: None,
                 reason: "hostile".to_owned(),
                 since: stamp(),
+                schema_version: 1,
             },
         }
     }
