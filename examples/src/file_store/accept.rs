@@ -59,7 +59,9 @@ pub(super) fn refusal(schema: &TableSchema, record: &Record) -> Option<String> {
 
 /// The fields that their columns do not take.
 pub(super) fn misfits(schema: &TableSchema, record: &Record) -> Vec<String> {
-    let columns = schema.synced().filter(|column| column.field != schema.id_field);
+    let columns = schema
+        .synced()
+        .filter(|column| column.field != schema.id_field);
     let misfits = columns.filter(|column| match record.get(&column.field) {
         None => false,
         Some(Value::Null) => !column.nullable,

@@ -39,7 +39,11 @@ impl Layout {
     fn lacks(&self, before: &Self, schema: &TableSchema) -> bool {
         let is_lost = |field: &&String| schema.by_field(field).is_none();
         let extra_lost = before.extra.is_some() && before.extra != self.extra;
-        extra_lost || before.synced.difference(&self.synced).any(|field| is_lost(&field))
+        extra_lost
+            || before
+                .synced
+                .difference(&self.synced)
+                .any(|field| is_lost(&field))
     }
 }
 

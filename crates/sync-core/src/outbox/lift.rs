@@ -52,7 +52,9 @@ impl Entity {
 
     fn lifted(&self, upcasts: &Upcasts, shadow_version: u32) -> Result<Lifted, String> {
         let state = |state: &Option<ServerState>| {
-            let lifted = state.as_ref().map(|state| upcasts.state(shadow_version, state));
+            let lifted = state
+                .as_ref()
+                .map(|state| upcasts.state(shadow_version, state));
             lifted.transpose()
         };
         let mut ops = Vec::with_capacity(self.ops.len());
@@ -97,7 +99,10 @@ impl Entity {
         let Some(reason) = self.held_up.clone() else {
             return;
         };
-        let Some(head) = self.head_mut().filter(|head| head.status != OpStatus::Stuck) else {
+        let Some(head) = self
+            .head_mut()
+            .filter(|head| head.status != OpStatus::Stuck)
+        else {
             return;
         };
         head.status = OpStatus::Stuck;

@@ -242,8 +242,8 @@ impl Entity {
             (_, None) => state.live().is_some(),
             (None, Some(_)) => true,
         };
-        let landed = (was_sent || looks)
-            && has_landed(head.outgoing(), head.outgoing_changed(), &state);
+        let landed =
+            (was_sent || looks) && has_landed(head.outgoing(), head.outgoing_changed(), &state);
         // After a restart it takes an answer to learn that the server recognises a repeat.
         let is_recognised =
             was_sent && !rekeyed && !self.needs_check_before_repeat(attempt, features);

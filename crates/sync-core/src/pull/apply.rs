@@ -230,7 +230,8 @@ impl PullPhase<'_> {
                 let (key, row) = (row.id.to_string(), row.record.into());
                 let mut entries = vec![self.entry(kind, key, row, reason.to_owned())];
                 quarantine::put(tx, kind, &mut entries).await?;
-                done.events.extend(entries.iter().map(SyncEvent::quarantined));
+                done.events
+                    .extend(entries.iter().map(SyncEvent::quarantined));
                 continue;
             }
             entity.pulled(row.into_state(), &rules);

@@ -1,5 +1,7 @@
 //! Sends requests and settles their answers.
 
+use std::time::Duration;
+
 use futures::stream::{self, StreamExt};
 
 use super::drive::generation;
@@ -8,7 +10,7 @@ use crate::answer::{AnswerClass, classify, classify_error};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::op::Fate;
-use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules};
+use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules, has_landed};
 use crate::stats::PhaseEnd;
 use crate::store::TxMode;
 use crate::time::Timestamp;
@@ -17,6 +19,9 @@ use crate::version::ServerState;
 
 /// So many entities in a row without a usable answer speak of the network, not of them.
 const TROUBLED_ENTITIES: u32 = 3;
+
+/// A record that was written because of a request is no older than this when it is answered.
+const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// How one entity goes on after its answer.
 enum After {
@@ -58,8 +63,17 @@ impl PushPhase<'_> {
                 Ok(answer) => answer.unanswered_before,
                 Err(error) => error.unanswered_before(),
             };
+            let date = answer
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.server_date.clone());
             let answer = answer.map(|answer| context.observe_results(answer));
-            (keys, sent, unanswered, answer)
+            (
+                keys,
+                sent,
+                unanswered,
+                answer.map(|results| (results, date)),
+            )
         });
         let mut requests =
             std::pin::pin!(requests.buffer_unordered(context.config.push_concurrency.max(1)));
@@ -73,9 +87,9 @@ impl PushPhase<'_> {
                 }
             }
             match answer {
-                Ok(results) => {
+                Ok((results, date)) => {
                     self.server_answered = true;
-                    again.extend(self.settle(keys, &sent, results).await?);
+                    again.extend(self.settle(keys, &sent, results, date.as_ref()).await?);
                 }
                 Err(error) => again.extend(self.push_failed(keys, &error).await?),
             }
@@ -89,6 +103,7 @@ impl PushPhase<'_> {
         keys: Vec<Key>,
         sent: &[Sent],
         results: Vec<PushResult>,
+        date: Option<&Timestamp>,
     ) -> Result<Vec<Key>, SyncError> {
         let context = self.context;
         let mut results: std::collections::BTreeMap<String, PushOutcome> = results
@@ -109,7 +124,11 @@ impl PushPhase<'_> {
                 .unwrap_or_else(|| PushOutcome::Trouble {
                     message: "the answer has no result for this operation".to_owned(),
                 });
-            let after = self.settle_one(&key, &mut entity, sent, outcome, &rules);
+            let after = if self.answers_another(&key, &entity, &outcome, date) {
+                After::Flow(entity.doubt())
+            } else {
+                self.settle_one(&key, &mut entity, sent, outcome, &rules)
+            };
             let generation = generation(&mut *tx, &key.0).await?;
             context.save(&mut *tx, &mut entity, generation).await?;
             events.append(&mut entity.effects.events);
@@ -141,6 +160,32 @@ impl PushPhase<'_> {
             }
         }
         Ok(again)
+    }
+
+    /// Does the answer to a very first attempt speak of another one, made long ago? Then this
+    /// database was restored in place to a state from before that one was sent, and what the server
+    /// answered then is repeated now, whatever the operation says by now.
+    fn answers_another(
+        &mut self,
+        key: &Key,
+        entity: &Entity,
+        outcome: &PushOutcome,
+        date: Option<&Timestamp>,
+    ) -> bool {
+        let attempt = self.attempt(key);
+        let is_first = !attempt.ever_sent_before && attempt.fate_before == Fate::NeverSent;
+        let PushOutcome::Accepted { state: Some(state) } = outcome else {
+            return false;
+        };
+        let (Some(head), Some(version), Some(date)) = (entity.head(), state.version(), date) else {
+            return false;
+        };
+        is_first
+            && self.context.features().idempotency()
+            && state.live().is_some()
+            && !head.outgoing().is_delete()
+            && version.stamp.plus(AT_ONCE) < *date
+            && !has_landed(head.outgoing(), head.outgoing_changed(), state)
     }
 
     fn settle_one(

@@ -197,8 +197,19 @@ fn shadows() -> Vec<Shadow> {
     ]
 }
 
-/// Everything, as a file of this version holds it.
-pub(crate) fn state() -> State {
+/// Everything, as a file of this format holds it. What a format did not know yet reads as what was
+/// always so.
+pub(crate) fn state(format: u32) -> State {
+    let mut state = first_state();
+    if format >= 2 {
+        for op in state.ops.iter_mut().filter(|op| op.ever_sent) {
+            op.look_first = true;
+        }
+    }
+    state
+}
+
+fn first_state() -> State {
     let server = |of: &str, version| RowWrite::server(note(of, "theirs"), version, 2);
     let tagged = version(1).with_tag(Some("\"v1\"".to_owned()));
     let mut rows = vec![
@@ -256,7 +267,10 @@ pub(crate) fn state() -> State {
             filter: Some("team=1".to_owned()),
             stamp_unit: 1,
         },
-        notes: vec![("clock_offset_nanos", "-3000000000"), ("prepared:notes", "1")],
+        notes: vec![
+            ("clock_offset_nanos", "-3000000000"),
+            ("prepared:notes", "1"),
+        ],
     }
 }
 
@@ -319,7 +333,8 @@ pub(crate) async fn read(store: &SqliteStore, state: &State) -> Value {
     for row in &mut found {
         // A column that holds nothing may come back as null.
         let is_null = |name: &str| matches!(name, "deleted_at");
-        row.fields_mut().retain(|name, value| !(value.is_null() && is_null(name)));
+        row.fields_mut()
+            .retain(|name, value| !(value.is_null() && is_null(name)));
     }
     json!({
         "rows": found,

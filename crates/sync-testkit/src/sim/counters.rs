@@ -34,6 +34,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "crash",
             "crash during a run",
             "switch strategy",
+            "update the app",
+            "database copied",
             "set the clock back",
             "set the clock forward",
             "time passes",
@@ -143,11 +145,13 @@ impl Counters {
             }),
             Step::Crash { .. } => self.count("crash"),
             Step::SwitchStrategy { .. } => self.count("switch strategy"),
+            Step::Update { .. } => self.count("update the app"),
             Step::SetClock { seconds, .. } if *seconds < 0 => self.count("set the clock back"),
             Step::SetClock { .. } => self.count("set the clock forward"),
             Step::Wait { .. } => self.count("time passes"),
             Step::Server { act } => self.server_act(*act),
-            Step::Go { .. } | Step::Deliver { .. } => {}
+            // A copy is counted where it is made.
+            Step::Go { .. } | Step::Deliver { .. } | Step::Copy { .. } => {}
         }
     }
 

@@ -35,13 +35,14 @@ struct Mood {
 
 pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let setup = setup(seed, &mut rng);
+    let mut setup = setup(seed, &mut rng);
     let mood = mood(&mut rng);
     let mut drawn = Vec::with_capacity(steps as usize);
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
     drawn.truncate(steps as usize);
+    super::evolve::evolve(seed, &mut setup, &mut drawn);
     Schedule {
         setup,
         steps: drawn,
@@ -70,6 +71,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         max_batch: [1, 1, 1, 2, 4][rng.usize(..5)],
         clocks_differ: rng.bool(),
         habits: habits(rng),
+        old_apps: 0,
     }
 }
 

@@ -42,9 +42,24 @@ impl Future for Pause {
 pub(crate) struct PausingStore {
     pub(crate) memory: MemoryStore,
     commits: Arc<AtomicU64>,
+    /// Where the database lies: another place for each copy.
+    place: Arc<AtomicU64>,
 }
 
 impl PausingStore {
+    /// A store at this place.
+    pub(crate) fn at(place: u64) -> Self {
+        Self {
+            place: Arc::new(AtomicU64::new(place)),
+            ..Self::default()
+        }
+    }
+
+    /// The database lies where none lay before.
+    pub(crate) fn is_a_copy(&self) {
+        self.place.fetch_add(1 << 8, Ordering::SeqCst);
+    }
+
     /// How often something was committed.
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
@@ -73,6 +88,10 @@ impl Store for PausingStore {
         let inner = self.memory.begin(mode).await?;
         let commits = self.commits.clone();
         Ok(Box::new(PausingTx { inner, commits }))
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(self.place.load(Ordering::SeqCst).to_string())
     }
 
     fn changes(&self) -> ChangeStream {

@@ -42,6 +42,9 @@ pub struct Setup {
     pub clocks_differ: bool,
     /// What the server does and does not do.
     pub habits: Habits,
+    /// Which clients begin with an old version of the app, as bits.
+    #[serde(default)]
+    pub old_apps: u8,
 }
 
 /// How conflicts are settled in the built-in tables.
@@ -139,6 +142,18 @@ pub enum Step {
         client: u8,
         /// The new one.
         strategy: Strategy,
+    },
+    /// The app is updated to the version that knows all fields, and by their present names.
+    Update {
+        /// Which client.
+        client: u8,
+    },
+    /// A client's database is put in the place of another's, in which nothing waits.
+    Copy {
+        /// Whose database.
+        from: u8,
+        /// In whose place.
+        to: u8,
     },
     /// A client's clock is set forward or back.
     SetClock {
@@ -352,6 +367,15 @@ impl fmt::Display for Step {
             Self::Crash { client } => write!(f, "{}: crashes", name(*client)),
             Self::SwitchStrategy { client, strategy } => {
                 write!(f, "{}: starts again with {strategy:?}", name(*client))
+            }
+            Self::Update { client } => write!(f, "{}: the app is updated", name(*client)),
+            Self::Copy { from, to } => {
+                write!(
+                    f,
+                    "{}: gets a copy of {}'s database",
+                    name(*to),
+                    name(*from)
+                )
             }
             Self::SetClock { client, seconds } => {
                 write!(f, "{}: the clock is set by {seconds} s", name(*client))

@@ -126,6 +126,8 @@ impl<'a> World<'a> {
                 self.clients[client].strategy = *strategy;
                 self.crash(client);
             }
+            Step::Update { client } => self.update_app(self.client(*client)),
+            Step::Copy { from, to } => self.copy(self.client(*from), self.client(*to)),
             Step::SetClock { client, seconds } => {
                 shift(&self.clients[self.client(*client)].env, *seconds);
             }
@@ -252,6 +254,12 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn crash(&mut self, client: usize) {
+        self.stop(client);
+        self.start(client);
+    }
+
+    /// The process ends; what is committed stays.
+    pub(crate) fn stop(&mut self, client: usize) {
         let one = &mut self.clients[client];
         if one.tasks.iter().any(|task| task.what == What::Run) {
             self.lock().counters.count("crash during a run");
@@ -267,7 +275,6 @@ impl<'a> World<'a> {
                 self.fail(gone.violation().of(name));
             }
         }
-        self.start(client);
     }
 
     /// The table of a key.

@@ -27,6 +27,7 @@ fn world(habits: Habits) -> Setup {
         max_batch: 1,
         clocks_differ: false,
         habits,
+        old_apps: 0,
     }
 }
 

@@ -118,7 +118,9 @@ impl StoreTx for MemoryTx {
         after: Option<&EntityId>,
         limit: u32,
     ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
-        self.read_table(kind, |_, table, schema| table.misplaced(schema, after, limit))
+        self.read_table(kind, |_, table, schema| {
+            table.misplaced(schema, after, limit)
+        })
     }
 
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {

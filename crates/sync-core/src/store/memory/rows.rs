@@ -258,10 +258,7 @@ impl Table {
             .collect()
     }
 
-    fn rows_after(
-        &self,
-        after: Option<&EntityId>,
-    ) -> impl Iterator<Item = (&EntityId, &Arc<Row>)> {
+    fn rows_after(&self, after: Option<&EntityId>) -> impl Iterator<Item = (&EntityId, &Arc<Row>)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.rows.range::<EntityId, _>((from, Bound::Unbounded))
     }

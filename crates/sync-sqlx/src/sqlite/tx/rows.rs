@@ -99,7 +99,11 @@ pub(crate) fn misplaced(
         let rest: Map<String, Value> =
             crate::json::read(&rest).map_err(|error| corrupt("fields beside a table", error))?;
         let is_synced = |name: &String| table.schema.synced().any(|column| column.field == *name);
-        let fields: Vec<String> = rest.into_iter().map(|(name, _)| name).filter(is_synced).collect();
+        let fields: Vec<String> = rest
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(is_synced)
+            .collect();
         if !fields.is_empty() {
             found.push((versions::entity_id(row.get(0).context(what)?)?, fields));
         }

@@ -73,7 +73,7 @@ pub(crate) fn all_is_well(
         }
         let lost = lost::field_by_field(table, key, ledger, end);
         found.extend(lost.into_iter().map(|violation| violation.of(&key.1)));
-        if !record.deleted.is_empty() {
+        if !record.deleted.is_empty() || !record.copied.is_empty() {
             // What a deletion took may come back with an edit that did not know of it.
             continue;
         }
