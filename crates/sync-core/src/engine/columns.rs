@@ -23,23 +23,29 @@ const SLICE: u32 = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Layout {
     synced: BTreeSet<String>,
+    local_only: BTreeSet<String>,
     extra: Option<String>,
 }
 
 impl Layout {
     fn of(schema: &TableSchema) -> Self {
+        let local_only = schema.columns.iter().filter(|column| column.local_only);
         Self {
             synced: schema.synced().map(|column| column.field.clone()).collect(),
+            local_only: local_only.map(|column| column.field.clone()).collect(),
             extra: schema.extra_column.clone(),
         }
     }
 
     /// Did the table hold fields of the server's, when it was like that, which it does not any
-    /// more? What stays on the device from now on is given up knowingly.
+    /// more, or pass some over that it is to hold now? What stays on the device from now on is given
+    /// up knowingly.
     fn lacks(&self, before: &Self, schema: &TableSchema) -> bool {
         let is_lost = |field: &&String| schema.by_field(field).is_none();
         let extra_lost = before.extra.is_some() && before.extra != self.extra;
+        let passed_over = !before.local_only.is_disjoint(&self.synced);
         extra_lost
+            || passed_over
             || before
                 .synced
                 .difference(&self.synced)

@@ -1,7 +1,10 @@
 //! Fields of a record that are not known here are learned from the server.
 
+use serde_json::Value;
+
 use super::entity::Entity;
 use super::judge::newest;
+use crate::changed_fields::ChangedFields;
 use crate::op::{Change, Fate};
 use crate::record::Record;
 use crate::system_fields::is_system_field;
@@ -17,7 +20,7 @@ impl Entity {
         else {
             return;
         };
-        let is_unknown = |name: &String| base.get(name).is_none() && !is_system_field(name);
+        let is_unknown = |name: &String| lacks(base, name) && !is_system_field(name);
         let fields = shown.fields().iter();
         let unknown = fields.filter(|(name, value)| is_unknown(name) && !value.is_null());
         let unknown: Record = unknown
@@ -26,8 +29,9 @@ impl Entity {
         if unknown.fields().is_empty() {
             return;
         }
-        add(base, &unknown);
+        add(base, &unknown, Some(&ChangedFields::new()));
         self.shadow_changed = true;
+        let mut edited = ChangedFields::new();
         for op in &mut self.ops {
             if op.fate == Fate::Unknown {
                 continue;
@@ -35,8 +39,10 @@ impl Entity {
             let verdict = op.verdict.as_mut().map(|verdict| &mut verdict.change);
             let mut grown = false;
             for change in std::iter::once(&mut op.written).chain(verdict) {
-                if let Change::Upsert { payload, .. } = change {
-                    grown |= add(payload, &unknown);
+                if let Change::Upsert { payload, changed } = change {
+                    grown |= add(payload, &unknown, changed.as_ref());
+                    let names = changed.iter().flat_map(ChangedFields::iter);
+                    names.for_each(|name| drop(edited.insert(name)));
                 }
             }
             if grown && op.ever_sent {
@@ -45,7 +51,7 @@ impl Entity {
             self.ops_changed |= grown;
         }
         if let Some(mut row) = self.row.clone()
-            && add(&mut row, &unknown)
+            && add(&mut row, &unknown, Some(&edited))
         {
             self.write_row(row);
         }
@@ -102,15 +108,29 @@ impl Entity {
             None => self.base.as_ref().and_then(ServerState::live),
         };
         let mut whole = row.clone();
-        add(&mut whole, newest?).then_some(whole)
+        let gone = newest?
+            .fields()
+            .iter()
+            .filter(|(name, _)| row.get(name).is_none());
+        let gone: Record = gone
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        add(&mut whole, &gone, None).then_some(whole)
     }
 }
 
-/// Adds the fields that the record does not have; `false`: it has all of them.
-fn add(record: &mut Record, fields: &Record) -> bool {
+/// Is nothing known of this field, or only that there was nothing to show?
+fn lacks(record: &Record, name: &str) -> bool {
+    record.get(name).is_none_or(Value::is_null)
+}
+
+/// Adds the fields that the record lacks and nobody changed (`None` = all that it has were);
+/// `false`: there is none.
+fn add(record: &mut Record, fields: &Record, changed: Option<&ChangedFields>) -> bool {
     let mut added = false;
     for (name, value) in fields.fields() {
-        if record.get(name).is_none() && !is_system_field(name) {
+        let is_edited = changed.map_or(record.get(name).is_some(), |own| own.contains(name));
+        if lacks(record, name) && !is_edited && !is_system_field(name) {
             record.fields_mut().insert(name.clone(), value.clone());
             added = true;
         }

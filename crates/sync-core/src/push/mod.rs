@@ -1,5 +1,6 @@
 //! Sending the outbox: claim, mark, send, settle; no transaction is open while a request is.
 
+mod doubt;
 mod drive;
 mod resolvers;
 mod send;

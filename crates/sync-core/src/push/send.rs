@@ -1,7 +1,5 @@
 //! Sends requests and settles their answers.
 
-use std::time::Duration;
-
 use futures::stream::{self, StreamExt};
 
 use super::drive::generation;
@@ -10,7 +8,7 @@ use crate::answer::{AnswerClass, classify, classify_error};
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::op::Fate;
-use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules, has_landed};
+use crate::outbox::{Attempt, Entity, FetchWhy, Flow, Found, Rules};
 use crate::stats::PhaseEnd;
 use crate::store::TxMode;
 use crate::time::Timestamp;
@@ -19,9 +17,6 @@ use crate::version::ServerState;
 
 /// So many entities in a row without a usable answer speak of the network, not of them.
 const TROUBLED_ENTITIES: u32 = 3;
-
-/// A record that was written because of a request is no older than this when it is answered.
-const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// How one entity goes on after its answer.
 enum After {
@@ -124,7 +119,7 @@ impl PushPhase<'_> {
                 .unwrap_or_else(|| PushOutcome::Trouble {
                     message: "the answer has no result for this operation".to_owned(),
                 });
-            let after = if self.answers_another(&key, &entity, &outcome, date) {
+            let after = if self.answers_another(&entity, sent, &outcome, date) {
                 After::Flow(entity.doubt())
             } else {
                 self.settle_one(&key, &mut entity, sent, outcome, &rules)
@@ -160,32 +155,6 @@ impl PushPhase<'_> {
             }
         }
         Ok(again)
-    }
-
-    /// Does the answer to a very first attempt speak of another one, made long ago? Then this
-    /// database was restored in place to a state from before that one was sent, and what the server
-    /// answered then is repeated now, whatever the operation says by now.
-    fn answers_another(
-        &mut self,
-        key: &Key,
-        entity: &Entity,
-        outcome: &PushOutcome,
-        date: Option<&Timestamp>,
-    ) -> bool {
-        let attempt = self.attempt(key);
-        let is_first = !attempt.ever_sent_before && attempt.fate_before == Fate::NeverSent;
-        let PushOutcome::Accepted { state: Some(state) } = outcome else {
-            return false;
-        };
-        let (Some(head), Some(version), Some(date)) = (entity.head(), state.version(), date) else {
-            return false;
-        };
-        is_first
-            && self.context.features().idempotency()
-            && state.live().is_some()
-            && !head.outgoing().is_delete()
-            && version.stamp.plus(AT_ONCE) < *date
-            && !has_landed(head.outgoing(), head.outgoing_changed(), state)
     }
 
     fn settle_one(

@@ -369,14 +369,7 @@ impl fmt::Display for Step {
                 write!(f, "{}: starts again with {strategy:?}", name(*client))
             }
             Self::Update { client } => write!(f, "{}: the app is updated", name(*client)),
-            Self::Copy { from, to } => {
-                write!(
-                    f,
-                    "{}: gets a copy of {}'s database",
-                    name(*to),
-                    name(*from)
-                )
-            }
+            Self::Copy { from, to } => write!(f, "{}: a copy of {}", name(*to), name(*from)),
             Self::SetClock { client, seconds } => {
                 write!(f, "{}: the clock is set by {seconds} s", name(*client))
             }

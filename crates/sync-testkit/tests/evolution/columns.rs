@@ -252,3 +252,23 @@ async fn a_column_that_stays_on_the_device_is_given_up_knowingly() {
         .unwrap();
     assert_eq!(row[0].get("done"), None);
 }
+
+#[tokio::test]
+async fn a_column_that_no_longer_stays_on_the_device_brings_the_servers_values() {
+    let scene = Scene::new(json!({"id": "t1", "title": "Milk", "done": true})).await;
+    let mut local = first();
+    for column in &mut local.schema.columns {
+        column.local_only |= column.field == "done";
+    }
+    let path = scene.folder.path().join("app.db");
+    let app = App::start(&scene.server, &path, &local, &FakeEnv::new(10)).await;
+    app.sync_fully().await;
+    let app = app.update(&scene.server, &first()).await;
+    app.edit("t1", json!({"title": "Bread"})).await;
+    app.sync_fully().await;
+    assert_there(
+        &scene.server,
+        "t1",
+        &json!({"title": "Bread", "done": true}),
+    );
+}
