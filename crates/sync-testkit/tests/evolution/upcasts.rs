@@ -59,7 +59,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_queued_edit_of_a_renamed_field_arrives_under_its_new_name() {
+async fn hazard_e64_a_queued_edit_of_a_renamed_field_arrives_under_its_new_name() {
     let scene = Scene::new().await;
     let app = scene.synced(21).await;
     app.edit("t1", json!({"done": true})).await;
