@@ -41,8 +41,9 @@ impl Entity {
             for change in std::iter::once(&mut op.written).chain(verdict) {
                 if let Change::Upsert { payload, changed } = change {
                     grown |= add(payload, &unknown, changed.as_ref());
-                    let names = changed.iter().flat_map(ChangedFields::iter);
-                    names.for_each(|name| drop(edited.insert(name)));
+                    for name in changed.iter().flat_map(ChangedFields::iter) {
+                        edited.insert(name);
+                    }
                 }
             }
             if grown && op.ever_sent {

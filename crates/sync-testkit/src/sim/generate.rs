@@ -41,8 +41,8 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
-    drawn.truncate(steps as usize);
     super::evolve::evolve(seed, &mut setup, &mut drawn);
+    drawn.truncate(steps as usize);
     Schedule {
         setup,
         steps: drawn,
