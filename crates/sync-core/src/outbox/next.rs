@@ -72,7 +72,8 @@ impl Entity {
                 self.hold_up();
                 return Next::Nothing;
             }
-            if head.fate == Fate::Unknown {
+            // One that was built anew after damage may have been sent, but nobody knows against what.
+            if head.fate == Fate::Unknown && head.precondition.is_some() {
                 let looks = head.look_first || self.needs_check_before_repeat(attempt, features);
                 if !attempt.checked && looks {
                     return Next::Fetch(FetchWhy::Unchecked);

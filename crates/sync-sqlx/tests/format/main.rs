@@ -4,11 +4,7 @@
 //! there is a file in `tests/fixtures`, written by the code of its time. A change of the format
 //! needs a step in `src/sqlite/migrations`, and a file of the new one:
 //! `WRITE_FIXTURE=1 cargo test -p sync-sqlx --test format`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod state;
 
