@@ -180,10 +180,13 @@ impl Table {
         &self,
         schema: &TableSchema,
         after: Option<&EntityId>,
-    ) -> impl Iterator<Item = (EntityId, Vec<String>)> {
+        limit: usize,
+    ) -> Vec<(EntityId, Vec<String>)> {
         let rows = self.after(after);
         rows.map(|(id, row)| (id.clone(), accept::misfits(schema, row)))
             .filter(|(_, fields)| !fields.is_empty())
+            .take(limit)
+            .collect()
     }
 
     /// Rows that say of themselves that they are deleted, older than a stamp.

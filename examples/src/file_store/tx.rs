@@ -200,10 +200,7 @@ impl StoreTx for FileTx {
         limit: u32,
     ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
         let (_, table, schema) = self.read_table(kind)?;
-        Ok(table
-            .misplaced(schema, after)
-            .take(at_most(limit))
-            .collect())
+        Ok(table.misplaced(schema, after, at_most(limit)))
     }
 
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
