@@ -133,7 +133,7 @@ mod switch {
         /// A quarantined row that the table refuses once more is dropped: I7.
         QuarantineDropped = "quarantine-dropped" breaks ["I7"];
         /// What was written under an older version of the table's schema goes out as it is: I8.
-        UpcastSkipped = "upcast-skipped" breaks ["I8", "I2", "I7", "I3"];
+        UpcastSkipped = "upcast-skipped" breaks ["I8", "I2", "I7", "I3", "I9"];
         /// A table that gains a column does not fill it with what was kept beside the table: I8.
         ExtraNotFilled = "extra-not-filled" breaks ["I8", "I2", "I7", "I3"];
         /// A copy of a device's database keeps the ids of its operations: I2.
