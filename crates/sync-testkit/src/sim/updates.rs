@@ -181,6 +181,16 @@ impl World<'_> {
         if !self.clients[client].is_old() {
             return;
         }
+        // What may have been applied goes out under another key, lifted, and may come back after it
+        // was replaced: nobody can know (semantics, I5).
+        for (key, ops) in self.clients[client].seen.ops.clone() {
+            let unknown = ops.iter().filter(|op| op.fate == sync_core::Fate::Unknown);
+            for payload in unknown.filter_map(|op| op.written.payload()) {
+                if let Some(table) = self.table_of(&key) {
+                    self.ledger.copied(&key, table.parts(payload.fields()));
+                }
+            }
+        }
         self.stop(client);
         for table in self.tables.iter().filter(|table| table.is_built_in) {
             let store = &self.clients[client].store.memory;
