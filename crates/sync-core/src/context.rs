@@ -265,6 +265,7 @@ impl Context {
             reason: refused.reason,
             since: self.env.now(),
             cause: QuarantineCause::BadRow,
+            schema_version: entity.schema_version,
         };
         let mut entries = refused.into_iter().map(entry).collect();
         quarantine::put(tx, &entity.kind, &mut entries).await?;

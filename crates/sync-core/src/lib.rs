@@ -30,6 +30,7 @@ mod lease;
 pub mod merge;
 pub mod op;
 mod outbox;
+mod owed;
 mod pull;
 mod push;
 mod quarantine;
@@ -42,6 +43,7 @@ pub mod system_fields;
 pub mod table;
 pub mod time;
 pub mod transport;
+pub mod upcast;
 pub mod version;
 pub mod writer;
 

@@ -9,6 +9,7 @@ use crate::contents::Contents;
 use crate::id::{EntityId, Kind, OpId};
 use crate::record::Record;
 use crate::time::Timestamp;
+use crate::upcast::{FIRST_SCHEMA_VERSION, first_schema_version};
 use crate::version::Version;
 
 /// What a user did to an entity, or what is to be done on the server.
@@ -139,6 +140,14 @@ pub struct Op {
     pub next_attempt_at: Option<i64>,
     /// What the server or the library last said against it.
     pub last_error: Option<String>,
+    /// The version of the table's schema that it was written under, see
+    /// [`crate::TableConfig::upcast`].
+    #[serde(default = "first_schema_version")]
+    pub schema_version: u32,
+    /// Is the server asked for its record before this is sent, whatever it declares? So it is where
+    /// the operation may have been applied under another key than the present one.
+    #[serde(default)]
+    pub look_first: bool,
 }
 
 /// Without contents, and without what the server said, which may repeat them.
@@ -186,6 +195,8 @@ impl Op {
             trouble_count: 0,
             next_attempt_at: None,
             last_error: None,
+            schema_version: FIRST_SCHEMA_VERSION,
+            look_first: false,
         }
     }
 
@@ -242,4 +253,7 @@ pub struct Shadow {
     pub base: crate::version::ServerState,
     /// The newest state that a pull brought since.
     pub parked: Option<crate::version::ServerState>,
+    /// The version of the table's schema that both slots are of.
+    #[serde(default = "first_schema_version")]
+    pub schema_version: u32,
 }

@@ -150,6 +150,12 @@ mod switch {
         OrphanApplied = "orphan-applied" breaks ["I7"];
         /// A parent's row goes although rows refer to it: I7.
         ParentRemovedFirst = "parent-removed-first" breaks ["I7"];
+        /// What was written under an older version of the table's schema goes out as it is: I8.
+        UpcastSkipped = "upcast-skipped" breaks ["I8", "I2", "I7", "I3", "I9"];
+        /// A table that gains a column does not fill it with what was kept beside the table: I8.
+        ExtraNotFilled = "extra-not-filled" breaks ["I8", "I2", "I7", "I3"];
+        /// A copy of a device's database keeps the ids of its operations: I2.
+        CloneKeepsOpIds = "clone-keeps-op-ids" breaks ["I2", "I5", "I8"];
     }
 
     impl Defect {

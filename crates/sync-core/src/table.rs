@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::conflict::{ConflictResolver, ConflictStrategy, MergeFunction};
+use crate::record::Record;
 use crate::schema::TableSchema;
+use crate::upcast::Upcasts;
 
 /// What becomes of the row of a deleted entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,8 @@ pub struct TableConfig {
     pub filter: Vec<(String, String)>,
     /// Its fields that hold the id of an entity of another kind, each with that kind.
     pub references: Vec<(String, String)>,
+    /// How what waits since an older version of its schema is lifted to the present one.
+    pub upcasts: Upcasts,
 }
 
 impl TableConfig {
@@ -175,6 +179,38 @@ impl TableConfig {
         self
     }
 
+    /// Lifts records that were written under version `from` of this table's schema to the next
+    /// version. The first version is 1, and a table without an upcast is at that; one with upcasts
+    /// is at the version that the last of them leads to.
+    ///
+    /// Lifted are queued operations, what is remembered of the server beside them, and quarantined
+    /// rows, each when it is next touched. A field that was changed stays changed under its new
+    /// name. The rows in the table itself are the app's own migration. An upcast that errs or
+    /// panics holds up its own entity, whose operation is then stuck with that reason; so does a
+    /// version that is newer than this app knows.
+    ///
+    /// ```
+    /// # use sync_core::TableConfig;
+    /// // `done: bool` has become `status: String`.
+    /// let todos = TableConfig::new().upcast(1, |mut record| {
+    ///     let fields = record.fields_mut();
+    ///     if let Some(done) = fields.remove("done") {
+    ///         let status = if done == true { "done" } else { "open" };
+    ///         fields.insert("status".to_owned(), status.into());
+    ///     }
+    ///     Ok(record)
+    /// });
+    /// assert_eq!(todos.upcasts.current(), 2);
+    /// ```
+    #[must_use]
+    pub fn upcast<F>(mut self, from: u32, lift: F) -> Self
+    where
+        F: Fn(Record) -> Result<Record, String> + Send + Sync + 'static,
+    {
+        self.upcasts.add(from, lift);
+        self
+    }
+
     /// Pulls only what the server gives for this query parameter.
     #[must_use]
     pub fn filter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -216,6 +252,7 @@ pub(crate) struct Table {
     pub(crate) filter: Vec<(String, String)>,
     /// What the table declares; [`crate::references::References`] is what became of it.
     pub(crate) references: Vec<(String, String)>,
+    pub(crate) upcasts: Upcasts,
 }
 
 impl Table {
@@ -242,6 +279,7 @@ impl Table {
             coalesce: own.coalesce.unwrap_or(true),
             filter: own.filter,
             references: own.references,
+            upcasts: own.upcasts,
             schema,
         }
     }

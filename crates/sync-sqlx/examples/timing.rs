@@ -203,6 +203,7 @@ async fn local_writes(store: &SqliteStore) -> Result<Vec<Duration>, Box<dyn Erro
             entity_id: id,
             base,
             parked: None,
+            schema_version: 1,
         }])
         .await?;
         tx.commit().await?;

@@ -57,6 +57,19 @@ pub(super) fn refusal(schema: &TableSchema, record: &Record) -> Option<String> {
     })
 }
 
+/// The fields that their columns do not take.
+pub(super) fn misfits(schema: &TableSchema, record: &Record) -> Vec<String> {
+    let columns = schema
+        .synced()
+        .filter(|column| column.field != schema.id_field);
+    let misfits = columns.filter(|column| match record.get(&column.field) {
+        None => false,
+        Some(Value::Null) => !column.nullable,
+        Some(value) => !fits(column, value),
+    });
+    misfits.map(|column| column.field.clone()).collect()
+}
+
 fn fits(column: &Column, value: &Value) -> bool {
     match column.ty {
         ColumnType::Text => value.is_string(),

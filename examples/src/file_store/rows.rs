@@ -195,6 +195,21 @@ impl Table {
         wanted.cloned().collect()
     }
 
+    /// Rows with a field that its column does not take: rows are whole, so a field that was put when
+    /// it had no column is where it belongs as soon as it has one, if it fits.
+    pub(super) fn misplaced(
+        &self,
+        schema: &TableSchema,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Vec<(EntityId, Vec<String>)> {
+        let rows = self.after(after);
+        rows.map(|(id, row)| (id.clone(), accept::misfits(schema, row)))
+            .filter(|(_, fields)| !fields.is_empty())
+            .take(limit)
+            .collect()
+    }
+
     /// Rows that say of themselves that they are deleted, older than a stamp.
     pub(super) fn tombstones(
         &self,

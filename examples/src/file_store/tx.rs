@@ -203,6 +203,16 @@ impl StoreTx for FileTx {
         Ok(table.referred_to(schema, field, ids))
     }
 
+    async fn misplaced(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
+        let (_, table, schema) = self.read_table(kind)?;
+        Ok(table.misplaced(schema, after, at_most(limit)))
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         let outbox = &mut self.write()?.outbox;
         let places = ops.iter().map(|op| outbox.append(op)).collect();

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use super::existing::settle_existing_rows;
+use super::columns::settle_columns;
+use super::copied::notice_copy;
+use super::existing::{release_readable, settle_existing_rows};
 use super::turn::Turns;
 use super::{Shared, SyncEngine};
 use super::{account, restore};
@@ -186,6 +188,9 @@ impl SyncEngineBuilder {
         drop(tx);
         account::settle(&context, self.takes_unnamed).await?;
         restore::catch_up(&context).await?;
+        let copied = notice_copy(&context).await?;
+        settle_columns(&context).await?;
+        release_readable(&context).await?;
         settle_existing_rows(&context).await?;
         Ok(SyncEngine {
             shared: Arc::new(Shared {
@@ -194,6 +199,7 @@ impl SyncEngineBuilder {
                 auto: Mutex::new(None),
                 shut_down: CancellationToken::new(),
                 signed_out: AtomicBool::new(false),
+                found: Mutex::new(copied.into_iter().collect()),
             }),
         })
     }
@@ -235,6 +241,7 @@ fn checked(
 fn problems_of(schema: &TableSchema, own: &TableConfig) -> Vec<String> {
     let kind = &schema.kind;
     let mut problems = Vec::new();
+    problems.extend(own.upcasts.problem().map(|text| format!("{kind}: {text}")));
     if schema.id().is_none() {
         let field = &schema.id_field;
         problems.push(format!(

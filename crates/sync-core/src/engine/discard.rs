@@ -9,6 +9,7 @@ use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::OpStatus;
 use crate::outbox::Entity;
+use crate::owed::{self, Owed};
 use crate::references::{Key, dependants};
 use crate::stats::SyncStats;
 use crate::store::{OpQuery, StoreTx, TxMode};
@@ -219,9 +220,14 @@ impl SyncEngine {
     ) -> Result<(Discarded, Vec<SyncEvent>), SyncError> {
         let (kind, id) = key;
         let context = self.context();
-        let rules = context.rules(context.table(kind)?);
-        let mut entity = Entity::load_one(tx, kind, id).await?;
+        let table = context.table(kind)?;
+        let rules = context.rules(table);
+        let mut entity = Entity::load_one(tx, table, id).await?;
         let (op_ids, maybe_applied) = entity.discard(&rules);
+        if entity.held_up().is_some() {
+            // What the server has of it could not be read here: it is pulled anew.
+            owed::put(tx, kind, Some(Owed::Due)).await?;
+        }
         // After a restore, what was known is no proof that the server still has the record.
         let cursor = tx.cursor(kind).await?;
         let cursor = cursor.filter(|cursor| !cursor.is_restoring());

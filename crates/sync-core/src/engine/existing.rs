@@ -1,11 +1,13 @@
-//! Rows that a table had before the first engine was built on it: somebody must say whose they are.
+//! What lies in the tables and the outbox when an engine is built: rows that were there before the
+//! first one, of which somebody must say whose they are, and operations that were held up.
 
 use crate::context::Context;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
-use crate::outbox::{Entity, strip_for_server};
+use crate::op::{Op, OpStatus};
+use crate::outbox::{Entity, strip_for_server, was_held_up};
 use crate::record::Record;
-use crate::store::{StoreTx, TxMode};
+use crate::store::{OpQuery, StoreTx, TxMode};
 use crate::table::{ExistingRows, Table};
 
 /// So many rows are looked at, or adopted, in one transaction.
@@ -75,6 +77,28 @@ async fn problem(
     }))
 }
 
+/// Operations that an older app could not read take part again.
+pub(super) async fn release_readable(context: &Context) -> Result<(), SyncError> {
+    let stuck = OpQuery {
+        kinds: Some(context.tables.keys().cloned().collect()),
+        status: Some(OpStatus::Stuck),
+        ..OpQuery::default()
+    };
+    let mut tx = context.store.begin(TxMode::Read).await?;
+    let held_up = tx.ops(&stuck).await?.into_iter().filter(was_held_up);
+    let held_up: Vec<Op> = held_up.collect();
+    drop(tx);
+    for op in held_up {
+        let table = context.table(&op.kind)?;
+        let mut tx = context.store.begin(TxMode::Write).await?;
+        let mut entity = Entity::load_one(&mut *tx, table, &op.entity_id).await?;
+        entity.release_if_readable();
+        entity.save(&mut *tx, 0).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 /// Queues a create for each row, slice by slice: an adoption that was interrupted goes on with the
 /// rows that are left.
 async fn adopt(context: &Context, kind: &Kind, table: &Table) -> Result<(), SyncError> {
@@ -82,7 +106,7 @@ async fn adopt(context: &Context, kind: &Kind, table: &Table) -> Result<(), Sync
     loop {
         let mut tx = context.store.begin(TxMode::Write).await?;
         let ids = tx.unclaimed(kind, last.as_ref(), SLICE).await?;
-        for mut entity in Entity::load(&mut *tx, kind, &ids).await? {
+        for mut entity in Entity::load(&mut *tx, table, &ids).await? {
             let Some(row) = entity.row.clone().filter(|row| !row.is_deleted()) else {
                 continue;
             };

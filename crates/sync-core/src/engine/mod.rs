@@ -5,6 +5,8 @@ mod alone;
 mod auto;
 mod blocked;
 mod builder;
+mod columns;
+mod copied;
 mod delivery;
 mod discard;
 mod existing;
@@ -30,7 +32,7 @@ use self::turn::Turns;
 use crate::context::Context;
 use crate::entity::SyncEntity;
 use crate::error::SyncError;
-use crate::event::EventStream;
+use crate::event::{EventStream, SyncEvent};
 use crate::id::Kind;
 use crate::pull::ResyncRequest;
 use crate::stats::SyncReport;
@@ -111,6 +113,8 @@ struct Shared {
     shut_down: CancellationToken,
     /// Is the account's data gone, so that nothing may be written any more?
     signed_out: AtomicBool,
+    /// What building found, to be told when somebody may listen.
+    found: std::sync::Mutex<Vec<SyncEvent>>,
 }
 
 impl SyncEngine {

@@ -47,9 +47,9 @@ impl SyncEngine {
     /// [`SyncError::UnknownKind`], [`SyncError::Store`].
     pub async fn retry(&self, kind: &Kind, id: &EntityId) -> Result<bool, SyncError> {
         let context = self.context();
-        context.table(kind)?;
+        let table = context.table(kind)?;
         let mut tx = context.store.begin(TxMode::Write).await?;
-        let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+        let mut entity = Entity::load_one(&mut *tx, table, id).await?;
         let set_aside = entity
             .head()
             .is_some_and(|head| head.status != OpStatus::Pending || head.next_attempt_at.is_some());
@@ -112,8 +112,9 @@ impl SyncEngine {
         let Some(entry) = tx.conflicts(Some(op_id)).await?.pop() else {
             return Ok(false);
         };
-        let rules = context.rules(context.table(&entry.kind)?);
-        let mut entity = Entity::load_one(&mut *tx, &entry.kind, &entry.entity_id).await?;
+        let table = context.table(&entry.kind)?;
+        let rules = context.rules(table);
+        let mut entity = Entity::load_one(&mut *tx, table, &entry.entity_id).await?;
         let conflict = entity.describe(entry.server, entry.server_time);
         let flow: Option<Flow> = entity.resolve(&conflict, resolution, &rules);
         if flow.is_none() {

@@ -1,6 +1,7 @@
 //! One run: push, then pull.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use super::Shared;
 use super::turn::Request;
@@ -8,6 +9,7 @@ use crate::error::SyncError;
 use crate::event::{SyncEvent, SyncPhase};
 use crate::id::Kind;
 use crate::op::OpStatus;
+use crate::owed;
 use crate::pull::{PullPhase, ResyncRequest};
 use crate::push::{OpenQuestions, PushPhase};
 use crate::stats::{PhaseEnd, SyncReport};
@@ -34,7 +36,10 @@ impl Shared {
         let context = &self.context;
         let started = context.env.monotonic();
         let mut report = SyncReport::default();
-        let push_kinds = context.kinds(request.options.push_kinds.as_ref());
+        let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        context.tell(found, &mut report.stats);
+        let mut push_kinds = context.kinds(request.options.push_kinds.as_ref());
+        let owing = self.pull_what_is_owed(&mut push_kinds, &mut report).await?;
         let pull_kinds = context.kinds(request.options.pull_kinds.as_ref());
         let mut resync = request.resync;
         for _ in 0..ROUNDS {
@@ -56,6 +61,9 @@ impl Shared {
             if !waits && context.identity.other_epoch().is_none() {
                 break;
             }
+        }
+        if let Some(end) = owing.filter(|_| report.push.is_complete()) {
+            report.push = end;
         }
         self.count_waiting(&mut report).await?;
         report.took = context.env.monotonic().saturating_sub(started);
@@ -112,6 +120,35 @@ impl Shared {
         report.pull = pull.end;
         report.pull_failures = pull.failures;
         Ok(())
+    }
+
+    /// Kinds of whose records the table no longer holds everything are pulled before they are
+    /// pushed; one of which that fails is not pushed in this run. `Some`: why it failed.
+    async fn pull_what_is_owed(
+        &self,
+        push_kinds: &mut Vec<Kind>,
+        report: &mut SyncReport,
+    ) -> Result<Option<PhaseEnd>, SyncError> {
+        let owing = self.owing(push_kinds).await?;
+        if owing.is_empty() {
+            return Ok(None);
+        }
+        let pull = PullPhase::new(&self.context, None).run(owing).await?;
+        report.stats.add(pull.stats);
+        let still = self.owing(push_kinds).await?;
+        push_kinds.retain(|kind| !still.contains(kind));
+        Ok((!still.is_empty()).then_some(pull.end))
+    }
+
+    async fn owing(&self, kinds: &[Kind]) -> Result<Vec<Kind>, SyncError> {
+        let mut tx = self.context.begin(TxMode::Read).await?;
+        let mut owing = Vec::new();
+        for kind in kinds {
+            if owed::of(&mut *tx, kind).await?.is_some() {
+                owing.push(kind.clone());
+            }
+        }
+        Ok(owing)
     }
 
     async fn count_waiting(&self, report: &mut SyncReport) -> Result<(), SyncError> {

@@ -145,6 +145,9 @@ impl fmt::Display for SyncEvent {
                 )
             }
             Self::RowQuarantined { kind, key, .. } => write!(f, "RowQuarantined({kind}/{key})"),
+            Self::StoreCopied { operations } => {
+                write!(f, "StoreCopied({operations} operations)")
+            }
             Self::SweepHeld {
                 kind,
                 candidates,

@@ -35,6 +35,9 @@ pub enum FullResyncReason {
     CursorExpired,
     /// The table's filter changed.
     FilterChanged,
+    /// The table no longer holds all that it held of the server's records, because the app was
+    /// updated; nothing of the kind is sent before.
+    SchemaChanged,
     /// The transport talks to another server (another base URL) than the one that was pulled.
     ServerChanged,
     /// The server was restored from a backup ([`SyncEvent::ServerRestored`]).
@@ -216,6 +219,13 @@ pub enum SyncEvent {
         key: String,
         /// Why.
         reason: String,
+    },
+    /// The database is a copy of the one that it was: a restored backup, or a cloned device. Its
+    /// operations got new ids, and those that the other copy may have sent are looked up before
+    /// they are sent. Told at the beginning of the first run.
+    StoreCopied {
+        /// So many operations wait in it.
+        operations: u64,
     },
     /// A full resync would have removed suspiciously many rows; it removed none.
     SweepHeld {

@@ -91,15 +91,22 @@ pub(crate) struct Entity {
     pub(super) deleted_ops: Vec<OpId>,
     pub(super) closed_conflicts: Vec<OpId>,
     pub(super) opened_conflict: Option<ConflictEntry>,
+    /// The present version of the table's schema, and the one that the shadow is of.
+    pub(crate) schema_version: u32,
+    pub(super) shadow_version: u32,
+    /// Why operations and shadow cannot be lifted to the present version, if so.
+    pub(super) held_up: Option<String>,
 }
 
 impl Entity {
-    /// Reads entities of one kind, in the order of the ids.
+    /// Reads entities of one table, in the order of the ids; what waits since an older version of
+    /// its schema is lifted.
     pub(crate) async fn load(
         tx: &mut dyn StoreTx,
-        kind: &Kind,
+        table: &Table,
         ids: &[EntityId],
     ) -> Result<Vec<Self>, StoreError> {
+        let kind = &table.schema.kind;
         let mut ops = tx.ops(&OpQuery::of(kind, ids)).await?;
         let shadows = tx.shadows(kind, ids).await?;
         let rows = tx.get(kind, ids).await?;
@@ -119,7 +126,7 @@ impl Entity {
             ops = rest;
             let shadow = shadows.remove(id);
             entities.push(Self::new(
-                kind,
+                table,
                 id,
                 rows.remove(id),
                 versions.remove(id),
@@ -133,9 +140,10 @@ impl Entity {
     /// Reads one entity.
     pub(crate) async fn load_one(
         tx: &mut dyn StoreTx,
-        kind: &Kind,
+        table: &Table,
         id: &EntityId,
     ) -> Result<Self, StoreError> {
+        let kind = &table.schema.kind;
         let ids = std::slice::from_ref(id);
         let ops = tx.ops(&OpQuery::of(kind, ids)).await?;
         let shadow = tx.shadows(kind, ids).await?.pop();
@@ -145,11 +153,11 @@ impl Entity {
             .await?
             .pop()
             .map(|(_, version)| version);
-        Ok(Self::new(kind, id, row, known, ops, shadow))
+        Ok(Self::new(table, id, row, known, ops, shadow))
     }
 
     fn new(
-        kind: &Kind,
+        table: &Table,
         id: &EntityId,
         row: Option<Record>,
         known: Option<Option<Version>>,
@@ -160,14 +168,15 @@ impl Entity {
             ops.sort_by(|one, other| one.written_at.cmp(&other.written_at));
         }
         let had_shadow = shadow.is_some();
+        let shadow_version = shadow.as_ref().map_or(0, |shadow| shadow.schema_version);
         let (base, parked) = match shadow {
             Some(shadow) => (Some(shadow.base), shadow.parked),
             // Of a create that nobody met nothing needs to be remembered.
             None if !ops.is_empty() => (Some(ServerState::Absent), None),
             None => (None, None),
         };
-        Self {
-            kind: kind.clone(),
+        let mut this = Self {
+            kind: table.schema.kind.clone(),
             id: id.clone(),
             row,
             known,
@@ -184,7 +193,12 @@ impl Entity {
             deleted_ops: Vec::new(),
             closed_conflicts: Vec::new(),
             opened_conflict: None,
-        }
+            schema_version: 0,
+            shadow_version,
+            held_up: None,
+        };
+        this.lift(&table.upcasts);
+        this
     }
 
     // -- what the other files of this module change ------------------------------------------

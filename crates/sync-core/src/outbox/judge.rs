@@ -102,6 +102,7 @@ impl Entity {
         let (state, time) = self.newest_known(&answered, time);
         if negative && let Some(head) = self.head_mut() {
             head.fate = Fate::Negative;
+            head.look_first = false;
         }
         if self.fold_waiting(rules) == Fold::Vanished {
             let state = if state.version().is_some() {

@@ -1,6 +1,6 @@
 //! What to do next with the head of an entity (semantics 3, *Claim*, and 4 before sending).
 
-use super::content::outgoing_record;
+use super::content::{has_landed, outgoing_record};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, Found, newest};
 use crate::conflict::Conflict;
@@ -68,8 +68,14 @@ impl Entity {
             if head.status != OpStatus::Pending || head.seq > watermark {
                 return Next::Nothing;
             }
+            if self.held_up().is_some() {
+                self.hold_up();
+                return Next::Nothing;
+            }
+            // One that was built anew after damage may have been sent, but nobody knows against what.
             if head.fate == Fate::Unknown && head.precondition.is_some() {
-                if !attempt.checked && self.needs_check_before_repeat(attempt, features) {
+                let looks = head.look_first || self.needs_check_before_repeat(attempt, features);
+                if !attempt.checked && looks {
                     return Next::Fetch(FetchWhy::Unchecked);
                 }
                 return self.send(rules);
@@ -119,6 +125,7 @@ impl Entity {
             return false;
         };
         match head.precondition {
+            _ if head.look_first => true,
             Some(Precondition::Force) => self.is_forced_by_rule() && !attempt.answered,
             // Somebody else may have chosen the same id, and this server does not look.
             Some(Precondition::IfAbsent) => {
@@ -229,15 +236,18 @@ impl Entity {
             return Flow::Settled;
         };
         let was_sent = head.fate == Fate::Unknown;
+        let (looks, rekeyed) = (head.look_first, head.look_first && was_sent);
         let changed = match (state.version(), self.judged()) {
             (Some(version), Some(judged)) => version.stamp != judged.stamp,
             // Not there as far as the edit knows: anything live is news, whatever its version.
             (_, None) => state.live().is_some(),
             (None, Some(_)) => true,
         };
-        let landed = was_sent && self.head_landed_as(&state);
+        let landed =
+            (was_sent || looks) && has_landed(head.outgoing(), head.outgoing_changed(), &state);
         // After a restart it takes an answer to learn that the server recognises a repeat.
-        let is_recognised = was_sent && !self.needs_check_before_repeat(attempt, features);
+        let is_recognised =
+            was_sent && !rekeyed && !self.needs_check_before_repeat(attempt, features);
         if !landed && (is_recognised || !changed) {
             return Flow::Again;
         }

@@ -13,6 +13,16 @@ impl Entity {
         if self.ops.is_empty() {
             return self.pulled_idle(&state, rules);
         }
+        if self.held_up().is_some() {
+            return Flow::Stop;
+        }
+        let same_stamp = |base: &ServerState| {
+            let stamps = [base, &state].map(|state| state.version().map(|one| &one.stamp));
+            stamps[0].is_some() && stamps[0] == stamps[1]
+        };
+        if self.base.as_ref().is_some_and(same_stamp) {
+            self.complete(&state);
+        }
         let base_version = self.base.as_ref().and_then(ServerState::version);
         let is_news = match (base_version, state.version()) {
             (Some(base), Some(version)) => version.is_newer_than(base),
@@ -109,6 +119,10 @@ impl Entity {
         if !op_ids.is_empty() {
             if planted!(DiscardForgetsParked) {
                 self.parked = None;
+            }
+            if self.held_up().is_some() {
+                self.forget_unreadable();
+                return (op_ids, maybe_applied);
             }
             let state = self.newest_seen();
             self.settle(&state.unwrap_or(ServerState::Absent), rules);

@@ -154,6 +154,7 @@ impl Entity {
                     entity_id: self.id.clone(),
                     base: base.clone(),
                     parked: self.parked.clone(),
+                    schema_version: self.shadow_version,
                 };
                 self.had_shadow = true;
                 tx.put_shadows(&[shadow]).await

@@ -276,6 +276,17 @@ impl Entity {
         }
     }
 
+    /// The server repeated the answer to another attempt under the same key, so this one was not
+    /// carried out: it goes out under another key, after a look at what is there.
+    pub(crate) fn doubt(&mut self) -> Flow {
+        if let Some(head) = self.head_mut() {
+            head.fate = Fate::Negative;
+            head.look_first = true;
+            head.round += 1;
+        }
+        Flow::Again
+    }
+
     /// Nothing left the device: the mark is taken back.
     pub(crate) fn unmark_sent(&mut self, before: Fate, ever_sent_before: bool) {
         if let Some(head) = self.head_mut() {

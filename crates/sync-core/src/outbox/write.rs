@@ -61,6 +61,7 @@ impl Entity {
         let newest = self.ops.len().checked_sub(1);
         if let Some(last) = newest
             && rules.table.coalesce
+            && self.ops[last].schema_version == self.schema_version
             && (self.ops[last].surely_not_applied() || planted!(FoldIntoSent))
         {
             let fold = self.fold(last, change, at, true, rules);
@@ -78,13 +79,10 @@ impl Entity {
             },
             other => other,
         };
-        self.push_op(Op::new(
-            op_id,
-            self.kind.clone(),
-            self.id.clone(),
-            change,
-            at,
-        ));
+        let (kind, id) = (self.kind.clone(), self.id.clone());
+        let mut op = Op::new(op_id, kind, id, change, at);
+        op.schema_version = self.schema_version;
+        self.push_op(op);
         if self.ops.len() == 1 {
             self.reset(0);
         } else {

@@ -15,6 +15,7 @@ use crate::store::{
     CursorState, QuarantineCause, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx, TxMode,
 };
 use crate::table::{BadRow, Table};
+use crate::upcast::{FIRST_SCHEMA_VERSION, Upcasts};
 
 /// What a chain has done so far.
 #[derive(Debug, Default)]
@@ -281,8 +282,17 @@ impl PullPhase<'_> {
         }
         let ids: Vec<EntityId> = rows.iter().map(|row| row.id.clone()).collect();
         let rules = self.context.rules(table);
-        let entities = Entity::load(tx, kind, &ids).await?;
+        let entities = Entity::load(tx, table, &ids).await?;
         for (mut entity, row) in entities.into_iter().zip(rows) {
+            if let Some(reason) = entity.held_up() {
+                // It waits where nothing of it is lost, until the operation can be read.
+                let (key, row) = (row.id.to_string(), row.record.into());
+                let mut entries = vec![self.entry(kind, key, row, reason.to_owned())];
+                quarantine::put(tx, kind, &mut entries).await?;
+                done.events
+                    .extend(entries.iter().map(SyncEvent::quarantined));
+                continue;
+            }
             let state = row.into_state();
             self.show(tx, &mut entity, state, cursor, &rules).await?;
             self.context
@@ -305,7 +315,10 @@ impl PullPhase<'_> {
         reason: String,
     ) -> QuarantineEntry {
         let since = self.context.env.now();
+        let table = self.context.tables.get(kind);
+        let upcasts = table.map(|table| &table.upcasts);
         QuarantineEntry {
+            schema_version: upcasts.map_or(FIRST_SCHEMA_VERSION, Upcasts::current),
             kind: kind.clone(),
             key,
             row,

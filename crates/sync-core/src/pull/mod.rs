@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::error::SyncError;
 use crate::event::{FullResyncReason, SyncEvent, SyncPhase};
 use crate::id::{EntityId, Kind};
+use crate::owed::{self, Owed};
 use crate::stats::{PhaseEnd, SyncStats};
 use crate::store::{CursorState, Removal, TxMode};
 use crate::table::{SoftDelete, Table};
@@ -131,7 +132,7 @@ impl<'a> PullPhase<'a> {
 
     async fn try_pull_kind(&self, kind: &Kind, stats: &mut SyncStats) -> Result<(), SyncError> {
         let table = self.context.table(kind)?;
-        let cursor = self.start(kind, table).await?;
+        let (cursor, owes) = self.start(kind, table).await?;
         // A chain that an earlier run began may show what there was then.
         let resumed = cursor.page_token.is_some();
         let mut cursor = match self.pull_chain(kind, table, cursor, stats).await {
@@ -144,6 +145,11 @@ impl<'a> PullPhase<'a> {
         if resumed {
             cursor = self.pull_chain(kind, table, cursor, stats).await?;
         }
+        if owes {
+            let mut tx = self.context.begin(TxMode::Write).await?;
+            owed::put(&mut *tx, kind, None).await?;
+            tx.commit().await?;
+        }
         if cursor.resync.is_some() {
             self.sweep(kind, table, cursor, stats).await?;
         }
@@ -151,12 +157,14 @@ impl<'a> PullPhase<'a> {
         self.purge_old_tombstones(kind, table).await
     }
 
-    /// Where this pull starts; begins a full resync where one is due.
-    async fn start(&self, kind: &Kind, table: &Table) -> Result<CursorState, SyncError> {
+    /// Where this pull starts; begins a full resync where one is due. `true`: its chain is one that
+    /// the kind owes before it may be pushed.
+    async fn start(&self, kind: &Kind, table: &Table) -> Result<(CursorState, bool), SyncError> {
         let origin = self.context.transport.capabilities().origin;
         let mut tx = self.context.begin(TxMode::Write).await?;
         let stored = tx.cursor(kind).await?;
         let mut cursor = stored.clone().unwrap_or_default();
+        let owed = owed::of(&mut *tx, kind).await?;
         let filter_changed = stored.is_some() && cursor.filter != table.filter_text();
         let reason = if cursor.origin.as_deref().is_some_and(|own| own != origin) {
             // What is known of the first server's pages says nothing about the other one.
@@ -164,13 +172,18 @@ impl<'a> PullPhase<'a> {
             Some(FullResyncReason::ServerChanged)
         } else if filter_changed {
             Some(FullResyncReason::FilterChanged)
+        } else if owed == Some(Owed::Due) {
+            Some(FullResyncReason::SchemaChanged)
         } else {
             self.resync_reason(&cursor)
         };
         if let Some(reason) = reason {
             let cleared = self.resync.is_some_and(|request| request.clear_data);
-            let is_first =
-                !cursor.pulled && reason == FullResyncReason::Manual && !cursor.is_restoring();
+            let is_asked = matches!(
+                reason,
+                FullResyncReason::Manual | FullResyncReason::SchemaChanged
+            );
+            let is_first = !cursor.pulled && is_asked && !cursor.is_restoring();
             resync::begin(&mut cursor, filter_changed || cleared);
             if is_first {
                 // A first pull is a full one, and sweeps nothing; it only starts over.
@@ -183,6 +196,9 @@ impl<'a> PullPhase<'a> {
         cursor.epoch = self.context.identity.known_epoch().or(cursor.epoch);
         if stored.as_ref() != Some(&cursor) {
             tx.put_cursor(kind, Some(&cursor)).await?;
+            if owed.is_some() {
+                owed::put(&mut *tx, kind, Some(Owed::Begun)).await?;
+            }
             tx.commit().await?;
         }
         if let Some(reason) = reason {
@@ -191,7 +207,7 @@ impl<'a> PullPhase<'a> {
                 reason,
             });
         }
-        Ok(cursor)
+        Ok((cursor, owed.is_some()))
     }
 
     fn resync_reason(&self, cursor: &CursorState) -> Option<FullResyncReason> {

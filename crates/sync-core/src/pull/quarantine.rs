@@ -55,7 +55,13 @@ impl PullPhase<'_> {
                 .filter(|entry| entry.cause == QuarantineCause::BadRow)
                 .filter_map(|entry| {
                     let (id, stamp) = read(&entry.row, Some(&latest)).ok()?;
-                    let mut row = Row::new(id, stamp, Record::try_from(entry.row).ok()?);
+                    let record = Record::try_from(entry.row).ok()?;
+                    let record = if planted!(UpcastSkipped) {
+                        record
+                    } else {
+                        table.upcasts.record(entry.schema_version, &record).ok()?
+                    };
+                    let mut row = Row::new(id, stamp, record);
                     row.version.tag = entry.tag;
                     Some(row)
                 })
@@ -114,7 +120,7 @@ impl PullPhase<'_> {
         let removed = removed.filter(|(index, _)| !refused.contains(index));
         done.applied.extend(removed.map(|(_, removal)| removal.id));
         let rules = self.context.rules(table);
-        for mut entity in Entity::load(tx, kind, &busy).await? {
+        for mut entity in Entity::load(tx, table, &busy).await? {
             if !entity.ops.is_empty() {
                 done.applied.push(entity.id);
                 continue;

@@ -19,6 +19,7 @@ use crate::quarantine;
 use crate::record::Record;
 use crate::store::{CursorState, OpQuery, QuarantineCause, QuarantineEntry, StoreError, StoreTx};
 use crate::table::Table;
+use crate::upcast::FIRST_SCHEMA_VERSION;
 use crate::version::{ServerState, Version};
 
 /// So many entities or entries are looked at together.
@@ -35,7 +36,7 @@ pub(crate) async fn begin_restore(
 ) -> Result<(), StoreError> {
     let stored = tx.cursor(kind).await?;
     let generation = stored.as_ref().map_or(0, |cursor| cursor.generation);
-    forget_versions(context, tx, kind, generation).await?;
+    forget_versions(context, tx, table, generation).await?;
     keep_quarantined(tx, kind).await?;
     let is_new = stored.is_none();
     let mut cursor = stored.unwrap_or_default();
@@ -54,9 +55,10 @@ pub(crate) async fn begin_restore(
 async fn forget_versions(
     context: &Context,
     tx: &mut dyn StoreTx,
-    kind: &Kind,
+    table: &Table,
     generation: u32,
 ) -> Result<(), StoreError> {
+    let kind = &table.schema.kind;
     let of_kind = OpQuery {
         kinds: Some(vec![kind.clone()]),
         ..OpQuery::default()
@@ -70,7 +72,7 @@ async fn forget_versions(
         .collect();
     let ids: Vec<EntityId> = ids.into_iter().collect();
     for ids in ids.chunks(AT_A_TIME) {
-        for mut entity in Entity::load(tx, kind, ids).await? {
+        for mut entity in Entity::load(tx, table, ids).await? {
             entity.forget_versions();
             context.save(tx, &mut entity, generation).await?;
         }
@@ -212,6 +214,8 @@ impl PullPhase<'_> {
         if lost.is_empty() || planted!(LostRowsDropped) {
             return Ok(());
         }
+        let table = self.context.tables.get(kind);
+        let schema_version = table.map_or(FIRST_SCHEMA_VERSION, |table| table.upcasts.current());
         let entries = lost.into_iter().map(|record| {
             let row = Value::from(record);
             QuarantineEntry {
@@ -223,6 +227,7 @@ impl PullPhase<'_> {
                          this: write it again if it is wanted, or take it out of quarantine"
                     .to_owned(),
                 since: self.context.env.now(),
+                schema_version,
                 cause: QuarantineCause::ServerRestored,
             }
         });

@@ -218,8 +218,9 @@ impl PullPhase<'_> {
                 .is_some_and(|resync| resync.clear_data);
             let mut events = Vec::new();
             if !list_decides {
-                let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
-                let rules = self.context.rules(self.context.table(kind)?);
+                let table = self.context.table(kind)?;
+                let mut entity = Entity::load_one(&mut *tx, table, id).await?;
+                let rules = self.context.rules(table);
                 self.show(&mut *tx, &mut entity, ServerState::gone(), cursor, &rules)
                     .await?;
                 self.context
@@ -302,7 +303,7 @@ impl PullPhase<'_> {
                 continue;
             }
             let mut tx = self.context.begin(TxMode::Write).await?;
-            let mut entity = Entity::load_one(&mut *tx, kind, &head.entity_id).await?;
+            let mut entity = Entity::load_one(&mut *tx, table, &head.entity_id).await?;
             let rules = self.context.rules(table);
             self.show(&mut *tx, &mut entity, state, cursor, &rules)
                 .await?;
@@ -340,7 +341,7 @@ impl PullPhase<'_> {
                     continue;
                 };
                 let mut tx = self.context.begin(TxMode::Write).await?;
-                let mut entity = Entity::load_one(&mut *tx, kind, &shadow.entity_id).await?;
+                let mut entity = Entity::load_one(&mut *tx, table, &shadow.entity_id).await?;
                 let rules = self.context.rules(table);
                 if cursor.is_restoring() {
                     self.meet_restored(&mut *tx, &mut entity, state, &rules)

@@ -101,8 +101,9 @@ impl PushPhase<'_> {
         let held = self.held_back(&mut *tx, keys).await?;
         for key in keys.iter().filter(|key| !held.contains(*key)) {
             let (kind, id) = key;
-            let rules = context.rules(context.table(kind)?);
-            let mut entity = Entity::load_one(&mut *tx, kind, id).await?;
+            let table = context.table(kind)?;
+            let rules = context.rules(table);
+            let mut entity = Entity::load_one(&mut *tx, table, id).await?;
             let watermark = self.watermark;
             let attempt = self.attempt(key);
             match entity.next(attempt, &features, watermark, &rules) {
@@ -185,9 +186,10 @@ impl PushPhase<'_> {
         change: impl FnOnce(&mut Entity, &mut crate::outbox::Attempt, &crate::outbox::Rules<'_>) -> Flow,
     ) -> Result<Flow, SyncError> {
         let context = self.context;
-        let rules = context.rules(context.table(&key.0)?);
+        let table = context.table(&key.0)?;
+        let rules = context.rules(table);
         let mut tx = context.begin(TxMode::Write).await?;
-        let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
+        let mut entity = Entity::load_one(&mut *tx, table, &key.1).await?;
         let flow = change(&mut entity, self.attempt(key), &rules);
         let generation = generation(&mut *tx, &key.0).await?;
         context.save(&mut *tx, &mut entity, generation).await?;

@@ -1,5 +1,6 @@
 //! Sending the outbox: claim, mark, send, settle; no transaction is open while a request is.
 
+mod doubt;
 mod drive;
 mod resolvers;
 mod send;
@@ -146,8 +147,12 @@ impl<'a> PushPhase<'a> {
                 || table.strategy != crate::conflict::ConflictStrategy::Manual;
             let by_choice = entry.as_ref().is_some_and(|entry| entry.by_choice);
             if !by_choice && due && can_ask && !self.questions.is_open(&op.op_id) {
-                let mut entity = Entity::load_one(&mut *tx, &op.kind, &op.entity_id).await?;
-                entity.reopen_with(entry.map(|entry| entry.server));
+                let mut entity = Entity::load_one(&mut *tx, table, &op.entity_id).await?;
+                // One that was lifted just now takes part already; what it met was not lifted.
+                let waits = |head: &Op| head.status == OpStatus::Deferred;
+                if entity.held_up().is_none() && entity.head().is_some_and(waits) {
+                    entity.reopen_with(entry.map(|entry| entry.server));
+                }
                 self.context.save(&mut *tx, &mut entity, 0).await?;
             }
         }
@@ -181,9 +186,10 @@ impl<'a> PushPhase<'a> {
             return Ok(());
         }
         for (kind, id) in std::mem::take(&mut self.troubled) {
-            let rules = self.context.rules(self.context.table(&kind)?);
+            let table = self.context.table(&kind)?;
+            let rules = self.context.rules(table);
             let mut tx = self.context.begin(TxMode::Write).await?;
-            let mut entity = Entity::load_one(&mut *tx, &kind, &id).await?;
+            let mut entity = Entity::load_one(&mut *tx, table, &id).await?;
             entity.count_trouble(&rules);
             self.context.save(&mut *tx, &mut entity, 0).await?;
             tx.commit().await?;

@@ -54,8 +54,17 @@ impl PushPhase<'_> {
                 Ok(answer) => answer.unanswered_before,
                 Err(error) => error.unanswered_before(),
             };
+            let date = answer
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.server_date.clone());
             let answer = answer.map(|answer| context.observe_results(answer));
-            (keys, sent, unanswered, answer)
+            (
+                keys,
+                sent,
+                unanswered,
+                answer.map(|results| (results, date)),
+            )
         });
         let mut requests =
             std::pin::pin!(requests.buffer_unordered(context.config.push_concurrency.max(1)));
@@ -69,9 +78,9 @@ impl PushPhase<'_> {
                 }
             }
             match answer {
-                Ok(results) => {
+                Ok((results, date)) => {
                     self.server_answered = true;
-                    again.extend(self.settle(keys, &sent, results).await?);
+                    again.extend(self.settle(keys, &sent, results, date.as_ref()).await?);
                 }
                 Err(error) => again.extend(self.push_failed(keys, sent, &error).await?),
             }
@@ -85,6 +94,7 @@ impl PushPhase<'_> {
         keys: Vec<Key>,
         sent: &[Sent],
         results: Vec<PushResult>,
+        date: Option<&Timestamp>,
     ) -> Result<Vec<Key>, SyncError> {
         let context = self.context;
         let mut results: std::collections::BTreeMap<String, PushOutcome> = results
@@ -96,15 +106,20 @@ impl PushPhase<'_> {
         let before = self.stats;
         let mut tx = context.begin(TxMode::Write).await?;
         for (key, sent) in keys.into_iter().zip(sent) {
-            let rules = context.rules(context.table(&key.0)?);
-            let mut entity = Entity::load_one(&mut *tx, &key.0, &key.1).await?;
+            let table = context.table(&key.0)?;
+            let rules = context.rules(table);
+            let mut entity = Entity::load_one(&mut *tx, table, &key.1).await?;
             planted!(VerdictNotDurable => entity.recall_verdict(self.attempt(&key)););
             let outcome = results
                 .remove(&sent.key)
                 .unwrap_or_else(|| PushOutcome::Trouble {
                     message: "the answer has no result for this operation".to_owned(),
                 });
-            let after = self.settle_one(&key, &mut entity, sent, outcome, &rules);
+            let after = if self.answers_another(&entity, sent, &outcome, date) {
+                After::Flow(entity.doubt())
+            } else {
+                self.settle_one(&key, &mut entity, sent, outcome, &rules)
+            };
             let generation = generation(&mut *tx, &key.0).await?;
             context.save(&mut *tx, &mut entity, generation).await?;
             events.append(&mut entity.effects.events);

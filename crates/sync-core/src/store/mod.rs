@@ -66,6 +66,17 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`StoreErrorKind::Busy`] if another program kept the database locked too long.
     async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError>;
 
+    /// What tells this database from a copy of it, as far as it can be told: the device and the
+    /// place of a file on it, never its name. `None` (the default): a copy cannot be told.
+    ///
+    /// # Behavior
+    /// The same as long as it is the same database, also after it was closed and opened again;
+    /// another for a copy. Should it ever change without need, operations get new ids, and some are
+    /// asked for before they are sent: nothing is lost by it.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
     /// Which kinds changed, told after each commit that was made through this store. A listener
     /// that hears of a commit sees it in the transactions that it begins from then on; one that
     /// does not listen holds nobody up.
@@ -89,7 +100,9 @@ pub trait StoreTx: Send {
     // -- the user's rows ------------------------------------------------------------------------
 
     /// The rows as records, local-only columns left out, fields without a column included exactly
-    /// as they were put. A synced field that was absent may come back as null.
+    /// as they were put. A synced field that was absent may come back as null. A field that was put
+    /// when it had no column comes back as it was put, although it has one now, until the row is
+    /// written again.
     async fn get(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError>;
 
     /// Inserts or updates rows: the columns of the synced fields, an absent field being null, and
@@ -184,6 +197,17 @@ pub trait StoreTx: Send {
         field: &str,
         ids: &[EntityId],
     ) -> Result<Vec<EntityId>, StoreError>;
+
+    /// Rows with fields that lie beside the table although they have a synced column now, because
+    /// the table has gained it since they were put; with these fields, in order of id, after
+    /// `after`, at most `limit`. Putting again what [`StoreTx::get`] returns of such a row brings
+    /// them into their columns.
+    async fn misplaced(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError>;
 
     // -- outbox ---------------------------------------------------------------------------------
 

@@ -18,6 +18,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).begin(mode).await
     }
 
+    fn identity(&self) -> Option<String> {
+        (**self).identity()
+    }
+
     fn changes(&self) -> ChangeStream {
         (**self).changes()
     }

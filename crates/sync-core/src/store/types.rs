@@ -10,6 +10,7 @@ use crate::id::{EntityId, Kind, OpId};
 use crate::op::OpStatus;
 use crate::record::Record;
 use crate::time::Timestamp;
+use crate::upcast::first_schema_version;
 use crate::version::{ServerState, Version};
 
 /// What a transaction is for.
@@ -273,6 +274,9 @@ pub struct QuarantineEntry {
     /// What it is kept for.
     #[serde(default, skip_serializing_if = "QuarantineCause::is_bad_row")]
     pub cause: QuarantineCause,
+    /// The version of the table's schema that was in force then.
+    #[serde(default = "first_schema_version")]
+    pub schema_version: u32,
 }
 
 /// Without contents, and without the reason, which may repeat them.

@@ -50,7 +50,7 @@ impl RecordWriter {
     /// As [`RecordWriter::insert`]; the transaction must then be dropped.
     pub async fn insert_in(&self, tx: &mut dyn StoreTx, record: Record) -> Result<(), SyncError> {
         let id = self.id_of(&record)?;
-        let entity = Entity::load_one(tx, &self.kind, &id).await?;
+        let entity = Entity::load_one(tx, self.table()?, &id).await?;
         if entity.row.as_ref().is_some_and(|row| !row.is_deleted()) {
             return Err(SyncError::AlreadyExists {
                 kind: self.kind.clone(),
@@ -127,8 +127,9 @@ impl RecordWriter {
     /// As [`RecordWriter::delete`]; the transaction must then be dropped.
     pub async fn delete_in(&self, tx: &mut dyn StoreTx, id: &EntityId) -> Result<bool, SyncError> {
         let context = self.engine.context();
-        let rules = context.rules(self.table()?);
-        let mut entity = Entity::load_one(tx, &self.kind, id).await?;
+        let table = self.table()?;
+        let rules = context.rules(table);
+        let mut entity = Entity::load_one(tx, table, id).await?;
         if entity.row.as_ref().is_none_or(Record::is_deleted) {
             return Ok(false);
         }
@@ -200,14 +201,14 @@ impl RecordWriter {
         intent: Intent<'_>,
     ) -> Result<bool, SyncError> {
         let id = self.id_of(&record)?;
-        let entity = Entity::load_one(tx, &self.kind, &id).await?;
+        let table = self.table()?;
+        let entity = Entity::load_one(tx, table, &id).await?;
         let Some(row) = entity.row.as_ref().filter(|row| !row.is_deleted()) else {
             return Err(SyncError::NotFound {
                 kind: self.kind.clone(),
                 id,
             });
         };
-        let table = self.table()?;
         let local_only = |name: &str| table.schema.by_field(name).is_some_and(|c| c.local_only);
         let changed = match intent {
             Intent::Replace => {

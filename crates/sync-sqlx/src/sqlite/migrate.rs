@@ -6,7 +6,13 @@ use sync_core::store::{StoreError, StoreErrorKind};
 use crate::error::Context;
 
 /// Every step that this version knows, in order; a step that was published never changes.
-const STEPS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_look_first.sql"),
+];
+
+/// The note in `sync_meta` that says which format the file has, for programs that look into it.
+const FORMAT: &str = "format";
 
 /// Brings the library's tables up to date, inside the caller's writing transaction, so that several
 /// programs that open a fresh file at once do it one after another.
@@ -16,7 +22,7 @@ pub(crate) fn migrate(db: &Connection) -> Result<(), StoreError> {
         return Err(StoreError::new(
             StoreErrorKind::Open,
             format!(
-                "cannot use this file: its sync tables are of version {applied}, this library knows versions up to {}; update the app",
+                "cannot use this file: its sync tables have format {applied}, this version of the library knows formats up to {}; update the app. The file is left as it is",
                 STEPS.len()
             ),
         ));
@@ -49,6 +55,10 @@ fn run_step(db: &Connection, version: usize, sql: &str) -> rusqlite::Result<()> 
     db.execute(
         "INSERT INTO _sync_migrations (version) VALUES (?1)",
         [version],
+    )?;
+    db.execute(
+        "INSERT OR REPLACE INTO sync_meta (key, value) VALUES (?1, ?2)",
+        (FORMAT, version.to_string()),
     )?;
     Ok(())
 }

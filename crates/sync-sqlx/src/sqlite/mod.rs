@@ -3,6 +3,7 @@
 mod check;
 mod file;
 mod handle;
+mod identity;
 mod migrate;
 mod open;
 mod options;
@@ -334,6 +335,10 @@ impl Store for SqliteStore {
             _ => Link::Turn(self.turn(mode).await?),
         };
         Ok(Box::new(self.transaction(link)))
+    }
+
+    fn identity(&self) -> Option<String> {
+        identity::of(&self.inner.path)
     }
 
     fn changes(&self) -> ChangeStream {

@@ -40,6 +40,8 @@ pub(crate) struct Table {
     pub(crate) tombstone_rows: Option<String>,
     /// Lists rows that nobody claims: ?1 = kind, ?2 = after this id, ?3 = limit.
     pub(crate) unclaimed: String,
+    /// Lists the fields that have no column of their own: ?1 = kind, ?2 = after this id.
+    pub(crate) rests: String,
 }
 
 /// What a statement does with a row that is there already.
@@ -88,6 +90,7 @@ impl Table {
             ),
             tombstone_rows: tombstone_rows(&schema, &table, &id_column),
             unclaimed: unclaimed(&schema, &table, &id_column),
+            rests: rests(&schema, &table, &id_column),
             upsert: String::new(),
             schema,
             synced,
@@ -136,11 +139,37 @@ impl Table {
     }
 }
 
+/// The fields that lie beside a table, of ?1 = id and ?2 = kind.
+const BESIDE: &str = "(SELECT fields FROM sync_extra WHERE kind = ?2 AND entity_id = ?1)";
+
+fn rests(schema: &TableSchema, table: &str, id_column: &str) -> String {
+    let Some(extra) = &schema.extra_column else {
+        return "SELECT entity_id, fields FROM sync_extra \
+                WHERE kind = ?1 AND entity_id > ?2 ORDER BY entity_id"
+            .to_owned();
+    };
+    let (id, extra) = (text_of_id(schema, id_column), quoted(extra));
+    format!(
+        "SELECT {id}, coalesce(t.{extra}, (SELECT e.fields FROM sync_extra e \
+         WHERE e.kind = ?1 AND e.entity_id = {id})) AS rest \
+         FROM {table} t WHERE {id} > ?2 AND rest IS NOT NULL ORDER BY {id}"
+    )
+}
+
+/// The id of a row `t` as the library writes it.
+fn text_of_id(schema: &TableSchema, id_column: &str) -> String {
+    match schema.id().map(|column| column.ty) {
+        Some(ColumnType::Text) => format!("t.{id_column}"),
+        _ => format!("CAST(t.{id_column} AS TEXT)"),
+    }
+}
+
 fn select(schema: &TableSchema, table: &str, id_column: &str) -> String {
     let mut columns: Vec<String> = schema.synced().map(column_name).collect();
     columns.push(match &schema.extra_column {
-        Some(extra) => quoted(extra),
-        None => "(SELECT fields FROM sync_extra WHERE kind = ?2 AND entity_id = ?1)".to_owned(),
+        // Until the row is written again they lie where they lay before the table had the column.
+        Some(extra) => format!("coalesce({}, {BESIDE})", quoted(extra)),
+        None => BESIDE.to_owned(),
     });
     // The condition names ?2 so that both shapes take the same parameters.
     format!(
@@ -170,10 +199,7 @@ fn tombstone_rows(schema: &TableSchema, table: &str, id_column: &str) -> Option<
 }
 
 fn unclaimed(schema: &TableSchema, table: &str, id_column: &str) -> String {
-    let id = match schema.id().map(|column| column.ty) {
-        Some(ColumnType::Text) => format!("t.{id_column}"),
-        _ => format!("CAST(t.{id_column} AS TEXT)"),
-    };
+    let id = text_of_id(schema, id_column);
     let claimed = |own: &str| {
         format!("EXISTS (SELECT 1 FROM {own} o WHERE o.kind = ?1 AND o.entity_id = t.{id_column})")
     };

@@ -78,6 +78,7 @@ async fn quarantine_is_paged_in_order_of_key_and_the_newest_state_replaces() {
         reason: reason.to_owned(),
         since: now(),
         cause: QuarantineCause::BadRow,
+        schema_version: 1,
     };
     let mut tx = fixture.write().await;
     tx.put_quarantine(&[entry("c", "1"), entry("a", "1"), entry("b", "1")])

@@ -245,6 +245,7 @@ async fn shadows_come_back_as_they_were_written() {
         entity_id: id(at),
         base,
         parked,
+        schema_version: 1,
     };
     let live = ServerState::Live {
         record: todo("a", "x"),

@@ -157,7 +157,10 @@ async fn preparing_again_changes_nothing_and_leaves_the_apps_migrations_alone() 
     );
     assert_eq!(
         fixture
-            .scalar("SELECT count(*) FROM _sync_migrations")
+            .scalar(
+                "SELECT count(*) = max(version) AND (SELECT value FROM sync_meta WHERE key = \
+                 'format') = max(version) FROM _sync_migrations"
+            )
             .await,
         1
     );
@@ -183,7 +186,7 @@ async fn a_file_of_a_newer_version_is_refused() {
     let error = fixture.store.prepare(&[]).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Open);
     assert!(
-        error.to_string().contains("version 999") && error.to_string().contains("update the app"),
+        error.to_string().contains("format 999") && error.to_string().contains("update the app"),
         "{error}"
     );
 }

@@ -44,6 +44,7 @@ async fn write_everywhere(tx: &mut dyn StoreTx) {
         reason: "no title".to_owned(),
         since: second(0),
         cause: QuarantineCause::BadRow,
+        schema_version: 1,
     }])
     .await
     .unwrap();

@@ -162,6 +162,7 @@ fn quarantined(key: &str, row: Value) -> QuarantineEntry {
         reason: "no title".to_owned(),
         since: second(1),
         cause: QuarantineCause::BadRow,
+        schema_version: 1,
     }
 }
 

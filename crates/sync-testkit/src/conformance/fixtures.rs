@@ -128,6 +128,7 @@ pub(super) fn shadow(kind: &Kind, entity: &str) -> Shadow {
         entity_id: id(entity),
         base: ServerState::Absent,
         parked: None,
+        schema_version: 1,
     }
 }
 

@@ -20,6 +20,7 @@
 pub mod atomicity;
 pub mod bookkeeping;
 pub mod changes;
+pub mod columns;
 mod compare;
 pub mod concurrency;
 mod fixtures;
@@ -218,6 +219,14 @@ macro_rules! store_conformance {
                 rows_of_the_server_and_tombstones_refer_like_others,
                 a_field_of_integers_holds_ids_too,
                 a_field_without_a_synced_column_holds_no_id,
+            }
+            columns {
+                a_field_that_gains_a_column_keeps_its_value,
+                what_is_written_later_replaces_the_value,
+                a_value_that_the_new_column_refuses_is_listed_and_kept,
+                rows_that_lack_a_field_come_page_by_page_in_order_of_bytes,
+                a_field_that_stays_on_the_device_is_not_taken_from_beside,
+                unknown_fields_survive_a_column_for_them,
             }
             outbox {
                 operations_get_growing_places,

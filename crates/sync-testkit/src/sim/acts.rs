@@ -119,7 +119,12 @@ impl<'a> World<'a> {
             }
             Act::Discard { .. } | Act::Resolve { .. } | Act::Retry => return None,
         };
-        Some(Intent { table, key, edit })
+        let mut edit = edit;
+        if let Some(edit) = edit.as_mut().filter(|_| self.clients[client].is_old()) {
+            super::updates::restrict(&key.0, edit);
+        }
+        let is_empty = edit.as_ref().is_some_and(JsonMap::is_empty);
+        (!is_empty).then_some(Intent { table, key, edit })
     }
 
     /// New values for some fields; for those too that a new row cannot do without.

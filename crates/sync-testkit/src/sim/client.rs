@@ -25,6 +25,7 @@ use super::schedule::{Asked, Decision, Setup, Strategy};
 use super::seen::Seen;
 use super::server::Key;
 use super::tables::SimTable;
+use super::updates;
 use crate::FakeEnv;
 
 /// Whose data a client's database holds.
@@ -77,7 +78,7 @@ pub(crate) struct Client {
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
     /// Did it ever ask for a resync that clears?
-    believes_lists: bool,
+    pub(crate) believes_lists: bool,
     /// Is a user deciding a conflict?
     pub(crate) decides_by_hand: bool,
     pub(crate) seen: Seen,
@@ -93,15 +94,16 @@ impl Client {
             let seconds = [-40, 7, 90_000, -100_000, 3][usize::from(number) % 5];
             shift(&env, seconds);
         }
+        let is_old = (setup.old_apps >> number) & 1 == 1;
         let link = SimLink {
             client: number,
             max_batch: u32::from(setup.max_batch),
             world: world.clone(),
-            own: Arc::new(Mutex::new(Own::default())),
+            own: Arc::new(Mutex::new(Own::of_app(is_old))),
         };
         Self {
             number,
-            store: PausingStore::default(),
+            store: PausingStore::at(u64::from(number)),
             link,
             env,
             engine: None,
@@ -148,9 +150,18 @@ impl Client {
             .bare_transport();
         for table in tables {
             let config = self.config_of(table, setup);
-            builder = builder.schema(table.schema.clone(), config);
+            builder = if self.is_old() {
+                builder.schema(updates::old_schema(table), config)
+            } else {
+                builder.schema(table.schema.clone(), updates::lifting(table, config))
+            };
         }
         builder
+    }
+
+    /// Is the app one that was not updated yet?
+    pub(crate) fn is_old(&self) -> bool {
+        lock(&self.link.own).speaks_old
     }
 
     fn config_of(&self, table: &SimTable, setup: &Setup) -> TableConfig {
@@ -211,14 +222,21 @@ impl Client {
     ) -> Result<Writing, SyncError> {
         let engine = self.engine()?;
         let (records, store) = (engine.records(table.kind().as_str())?, engine.store());
-        let changed: ChangedFields = fields.keys().cloned().collect();
+        let mut named = fields.clone();
+        if self.is_old() {
+            updates::to_old(table.kind(), &mut named);
+        }
+        let changed: ChangedFields = named.keys().cloned().collect();
         let seen = self.seen.live(key).cloned();
         let builds_on = |field: &&String| table.is_built_upon(field);
         let builds_on: Vec<String> = fields.keys().filter(builds_on).cloned().collect();
         let parents: Vec<Field> = table.parents().collect();
         let mut row = seen.clone().unwrap_or_default();
         row.insert("id".to_owned(), key.1.as_str().into());
-        row.extend(fields.clone());
+        if self.is_old() {
+            updates::to_old(table.kind(), &mut row);
+        }
+        row.extend(named);
         let (record, key) = (Record::new(row), key.clone());
         Ok(Box::pin(async move {
             let mut tx = store.begin(TxMode::Write).await?;

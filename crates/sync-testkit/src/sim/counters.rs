@@ -36,6 +36,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "process stands still",
             "process wakes",
             "switch strategy",
+            "update the app",
+            "database copied",
             "set the clock back",
             "set the clock forward",
             "time passes",
@@ -150,13 +152,14 @@ impl Counters {
             }),
             Step::Crash { .. } => self.count("crash"),
             Step::SwitchStrategy { .. } => self.count("switch strategy"),
+            Step::Update { .. } => self.count("update the app"),
             Step::SetClock { seconds, .. } if *seconds < 0 => self.count("set the clock back"),
             Step::SetClock { .. } => self.count("set the clock forward"),
             Step::Wait { .. } => self.count("time passes"),
             Step::Server { act } => self.server_act(*act),
             // Counted by what becomes of them, where that is known.
             Step::Guest { .. } | Step::StandStill { .. } | Step::Wake { .. } => {}
-            Step::Go { .. } | Step::Deliver { .. } => {}
+            Step::Go { .. } | Step::Deliver { .. } | Step::Copy { .. } => {}
         }
     }
 

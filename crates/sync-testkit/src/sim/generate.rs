@@ -45,6 +45,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     }
     later::draw(seed, &mut setup, &mut drawn);
     super::processes::weave(seed, &setup, &mut drawn);
+    super::evolve::evolve(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     kin::add(seed, &mut setup, &mut drawn);
     Schedule {
@@ -76,6 +77,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         clocks_differ: rng.bool(),
         habits: habits(rng),
         related: false,
+        old_apps: 0,
     }
 }
 

@@ -16,9 +16,11 @@ use sync_core::{
 };
 
 use super::counters::Counters;
+use super::failures::{failure, status_outcome};
 use super::pause::pause;
 use super::schedule::Fate;
 use super::server::{Key, Keys, SimServer};
+use super::updates;
 
 /// What all links of a world share.
 #[derive(Debug)]
@@ -75,6 +77,24 @@ pub(crate) struct Own {
     stood_still: u32,
     /// How often each operation went out since the run began.
     pub(crate) sent: BTreeMap<OpId, u32>,
+    /// Is the app an old one?
+    pub(crate) speaks_old: bool,
+}
+
+impl Own {
+    pub(crate) fn of_app(speaks_old: bool) -> Self {
+        Self {
+            speaks_old,
+            ..Self::default()
+        }
+    }
+
+    /// The database is another client's from now on, and so is the app.
+    pub(crate) fn becomes(&mut self, pulled: BTreeSet<Kind>, speaks_old: bool) {
+        (self.pulled, self.speaks_old) = (pulled, speaks_old);
+        self.known.clear();
+        self.last_sent.clear();
+    }
 }
 
 /// Entities are in flight until the answer is there, or nobody waits for it any more.
@@ -100,6 +120,10 @@ impl SimLink {
         let mut own = lock(&self.own);
         own.in_flight.clear();
         own.stood_still += 1;
+    }
+
+    fn speaks_old(&self) -> bool {
+        lock(&self.own).speaks_old
     }
 
     fn next_fate(&self) -> Fate {
@@ -179,41 +203,6 @@ impl SimLink {
     }
 }
 
-fn failure(fate: Fate) -> TransportError {
-    use TransportErrorKind as Kind;
-    match fate {
-        Fate::NotLeft => TransportError::new(Kind::Offline, "no connection"),
-        Fate::BrokenBody => {
-            TransportError::new(Kind::BrokenBody, "the body is broken").with_status(200)
-        }
-        Fate::Portal => TransportError::new(Kind::Protocol, "a page of somebody else"),
-        Fate::Status(status) => {
-            let kind = match status {
-                401 => Kind::Unauthorized,
-                408 | 429 | 503 => Kind::Unavailable,
-                500.. => Kind::Server,
-                _ => Kind::Rejected,
-            };
-            TransportError::new(kind, format!("status {status}")).with_status(status)
-        }
-        _ => TransportError::new(Kind::Timeout, "no answer in time"),
-    }
-}
-
-/// What a status in front of the server means for one operation, as an adapter tells it.
-fn status_outcome(status: u16) -> Option<PushOutcome> {
-    match status {
-        400..=499 if !matches!(status, 401 | 408 | 429) => Some(PushOutcome::Refused {
-            status,
-            message: format!("status {status}"),
-        }),
-        500 => Some(PushOutcome::Trouble {
-            message: "status 500".to_owned(),
-        }),
-        _ => None,
-    }
-}
-
 #[async_trait]
 impl Transport for SimLink {
     async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>, TransportError> {
@@ -237,7 +226,12 @@ impl Transport for SimLink {
                 format!("    {client} pull {} {place:?}: {page:?}", request.kind)
             });
             match page {
-                Ok(page) => Ok(self.answer(&shared, page)),
+                Ok(mut page) => {
+                    if self.speaks_old() {
+                        updates::page_to_old(&request.kind, &mut page);
+                    }
+                    Ok(self.answer(&shared, page))
+                }
                 Err(_expired) => Err(TransportError::new(
                     TransportErrorKind::CursorExpired,
                     "the cursor has expired",
@@ -252,7 +246,14 @@ impl Transport for SimLink {
         answer
     }
 
-    async fn push(&self, request: PushRequest) -> Result<Answer<Vec<PushResult>>, TransportError> {
+    async fn push(
+        &self,
+        mut request: PushRequest,
+    ) -> Result<Answer<Vec<PushResult>>, TransportError> {
+        let speaks_old = self.speaks_old();
+        if speaks_old {
+            updates::request_to_new(&mut request);
+        }
         let _in_flight = self.leaves(&request.ops);
         let stood_still = lock(&self.own).stood_still;
         pause().await;
@@ -267,7 +268,12 @@ impl Transport for SimLink {
             self.arrive(&mut shared, &request, fate)
         };
         pause().await;
-        answer
+        answer.map(|mut answer| {
+            if speaks_old {
+                updates::results_to_old(&request.ops, &mut answer.value);
+            }
+            answer
+        })
     }
 
     async fn fetch(&self, request: FetchRequest) -> Result<Answer<ServerState>, TransportError> {
@@ -280,7 +286,10 @@ impl Transport for SimLink {
         let answer = {
             let mut shared = lock(&self.world);
             let key = (request.kind.clone(), request.id.clone());
-            let state = shared.server.fetch(&key);
+            let mut state = shared.server.fetch(&key);
+            if self.speaks_old() {
+                updates::state_to_old(&request.kind, &mut state);
+            }
             let client = self.client;
             shared.tell(|| format!("    {client} fetch {}: {state:?}", request.id));
             self.answer(&shared, state)

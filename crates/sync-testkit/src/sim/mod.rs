@@ -31,6 +31,8 @@ mod acts;
 mod check;
 mod client;
 mod counters;
+mod evolve;
+mod failures;
 mod generate;
 mod guest;
 mod kin;
@@ -45,6 +47,7 @@ mod seen;
 mod server;
 mod shrink;
 mod tables;
+mod updates;
 mod watch;
 mod world;
 

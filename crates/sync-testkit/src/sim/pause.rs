@@ -43,9 +43,24 @@ pub(crate) struct PausingStore {
     pub(crate) memory: MemoryStore,
     commits: Arc<AtomicU64>,
     writers: Arc<AtomicU64>,
+    /// Where the database lies: another place for each copy.
+    place: Arc<AtomicU64>,
 }
 
 impl PausingStore {
+    /// A store at this place.
+    pub(crate) fn at(place: u64) -> Self {
+        Self {
+            place: Arc::new(AtomicU64::new(place)),
+            ..Self::default()
+        }
+    }
+
+    /// The database lies where none lay before.
+    pub(crate) fn is_a_copy(&self) {
+        self.place.fetch_add(1 << 8, Ordering::SeqCst);
+    }
+
     /// How often something was committed.
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
@@ -102,6 +117,10 @@ impl Store for PausingStore {
         }))
     }
 
+    fn identity(&self) -> Option<String> {
+        Some(self.place.load(Ordering::SeqCst).to_string())
+    }
+
     fn changes(&self) -> ChangeStream {
         self.memory.changes()
     }
@@ -142,6 +161,7 @@ calls! {
         tombstone_rows(kind: &Kind, before: &Version, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Version)>;
         unclaimed(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<EntityId>;
         referred_to(kind: &Kind, field: &str, ids: &[EntityId]) -> Vec<EntityId>;
+        misplaced(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Vec<String>)>;
         ops(query: &OpQuery) -> Vec<Op>;
         count_ops(query: &OpQuery) -> u64;
         last_seq() -> i64;

@@ -45,6 +45,9 @@ pub struct Setup {
     /// Is there a table that refers to another one?
     #[serde(default)]
     pub related: bool,
+    /// Which clients begin with an old version of the app, as bits.
+    #[serde(default)]
+    pub old_apps: u8,
 }
 
 /// How conflicts are settled in the built-in tables.
@@ -162,6 +165,18 @@ pub enum Step {
         discards: bool,
         /// The process dies after so many awaits of opening for the guest.
         awaits: Option<u8>,
+    },
+    /// The app is updated to the version that knows all fields, and by their present names.
+    Update {
+        /// Which client.
+        client: u8,
+    },
+    /// A client's database is put in the place of another's, in which nothing waits.
+    Copy {
+        /// Whose database.
+        from: u8,
+        /// In whose place.
+        to: u8,
     },
     /// A client's clock is set forward or back.
     SetClock {
@@ -389,6 +404,8 @@ impl fmt::Display for Step {
                 "{}: a guest comes, the owner gives up what waits: {discards}, dies after {awaits:?}",
                 name(*client)
             ),
+            Self::Update { client } => write!(f, "{}: the app is updated", name(*client)),
+            Self::Copy { from, to } => write!(f, "{}: a copy of {}", name(*to), name(*from)),
             Self::SetClock { client, seconds } => {
                 write!(f, "{}: the clock is set by {seconds} s", name(*client))
             }

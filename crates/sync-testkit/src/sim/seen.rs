@@ -12,6 +12,7 @@ use sync_core::{
 };
 
 use super::server::Key;
+use super::updates;
 
 /// One committed state of one client.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +32,7 @@ pub(crate) struct Seen {
 }
 
 /// A store in memory never waits to be read.
-fn now<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(crate) fn now<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let stuck = || StoreError::new(sync_core::StoreErrorKind::Busy, "the store waits");
     future.now_or_never().unwrap_or_else(|| Err(stuck()))
 }
@@ -44,7 +45,8 @@ impl Seen {
     ) -> Result<Self, StoreError> {
         let mut seen = Self::default();
         let mut tx = now(store.begin(TxMode::Read))?;
-        for op in now(tx.ops(&OpQuery::default()))? {
+        for mut op in now(tx.ops(&OpQuery::default()))? {
+            updates::op_to_new(&mut op);
             let key = (op.kind.clone(), op.entity_id.clone());
             seen.ops.entry(key).or_default().push(op);
         }
@@ -54,7 +56,8 @@ impl Seen {
                 .filter(|key| key.0 == *kind)
                 .map(|key| key.1.clone())
                 .collect();
-            for row in store.rows(kind) {
+            for mut row in store.rows(kind) {
+                updates::to_new(kind, row.fields_mut());
                 if let Ok(id) = row.id() {
                     seen.rows.insert((kind.clone(), id), row);
                 }
@@ -62,7 +65,8 @@ impl Seen {
             for (id, version) in now(tx.versions(kind, &ids))? {
                 seen.versions.insert((kind.clone(), id), version);
             }
-            for shadow in now(tx.shadows(kind, &ids))? {
+            for mut shadow in now(tx.shadows(kind, &ids))? {
+                updates::shadow_to_new(&mut shadow);
                 let key = (kind.clone(), shadow.entity_id.clone());
                 seen.shadows.insert(key, shadow);
             }

@@ -11,6 +11,7 @@ use super::related;
 use super::schedule::Strategy;
 use super::seen::Seen;
 use super::server::Key;
+use super::updates;
 use super::world::World;
 
 /// How often one operation may go out in one run.
@@ -120,7 +121,10 @@ impl World<'_> {
             } => ((kind.clone(), entity_id.clone()), contested_fields),
             _ => return,
         };
-        let named = fields.iter().map(|field| (key.clone(), field.clone()));
+        let fields = fields
+            .iter()
+            .map(|field| updates::new_name(field).to_owned());
+        let named = fields.map(|field| (key.clone(), field));
         self.ledger.contested.extend(named);
     }
 

@@ -138,6 +138,8 @@ impl<'a> World<'a> {
             } => self.guest(self.client(*client), *discards, *awaits),
             Step::StandStill { client } => self.stand_still(self.client(*client)),
             Step::Wake { client } => self.wake(self.client(*client)),
+            Step::Update { client } => self.update_app(self.client(*client)),
+            Step::Copy { from, to } => self.copy(self.client(*from), self.client(*to)),
             Step::SetClock { client, seconds } => {
                 shift(&self.clients[self.client(*client)].env, *seconds);
             }
@@ -270,6 +272,12 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn crash(&mut self, client: usize) {
+        self.stop(client);
+        self.start(client);
+    }
+
+    /// The process ends; what is committed stays.
+    pub(crate) fn stop(&mut self, client: usize) {
         let one = &mut self.clients[client];
         if one.tasks.iter().any(|task| task.what == What::Run) {
             self.lock().counters.count("crash during a run");
@@ -285,7 +293,6 @@ impl<'a> World<'a> {
                 self.fail(gone.violation().of(name));
             }
         }
-        self.start(client);
     }
 
     /// The table of a key.

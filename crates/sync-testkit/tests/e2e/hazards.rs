@@ -77,7 +77,12 @@ async fn hazard_e08_a_merge_does_not_cover_what_came_after_the_conflict() {
 
 #[tokio::test]
 async fn hazard_e14_an_operation_that_cannot_be_read_is_built_anew_from_its_row() {
-    for spoilt in ["payload = 'no JSON'", "changed = '5'", "fate = 'what?'"] {
+    for spoilt in [
+        "payload = 'no JSON'",
+        "payload = 'no JSON', ever_sent = 1",
+        "changed = '5'",
+        "fate = 'what?'",
+    ] {
         let server = server_with_note().await;
         let here = device(&server).await;
         here.sync_fully().await;

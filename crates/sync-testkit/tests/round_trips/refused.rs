@@ -161,6 +161,7 @@ fn spoilt_notes_in_the_database_are_an_error() {
             reason: "hostile".to_owned(),
             since: now,
             cause: QuarantineCause::BadRow,
+            schema_version: 1,
         };
         let mut tx = Store::begin(&store, TxMode::Write).await.unwrap();
         tx.append_ops(&[op]).await.unwrap();

@@ -83,6 +83,7 @@ impl Kept {
                 entity_id: entity_id.clone(),
                 base: live.clone(),
                 parked: Some(deleted),
+                schema_version: 1,
             },
             conflict: ConflictEntry {
                 op_id,
@@ -102,6 +103,7 @@ impl Kept {
                 reason: "hostile".to_owned(),
                 since: stamp(),
                 cause: QuarantineCause::ServerRestored,
+                schema_version: 1,
             },
         }
     }

@@ -30,6 +30,7 @@ fn world(habits: Habits) -> Setup {
         clocks_differ: false,
         habits,
         related: false,
+        old_apps: 0,
     }
 }
 

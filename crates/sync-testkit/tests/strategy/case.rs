@@ -96,6 +96,7 @@ pub(crate) async fn play(case: &Value) -> Outcome {
             entity_id: id,
             base: ServerState::Absent,
             parked: None,
+            schema_version: 1,
         });
         shadow.parked = script::state(&case["server"]);
         tx.put_shadows(&[shadow]).await.unwrap();

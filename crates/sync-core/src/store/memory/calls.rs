@@ -123,6 +123,17 @@ impl StoreTx for MemoryTx {
         })
     }
 
+    async fn misplaced(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
+        self.read_table(kind, |_, table, schema| {
+            table.misplaced(schema, after, limit)
+        })
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         let places = self.write(|state| Arc::make_mut(&mut state.outbox).append(ops))?;
         self.note_queues(ops.iter().map(|op| op.kind.clone()));

@@ -16,9 +16,50 @@ use crate::version::Version;
 /// One user's table and, beside it, what the server said about its rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Table {
-    /// Whole rows, local-only fields included.
-    rows: BTreeMap<EntityId, Arc<Record>>,
+    rows: BTreeMap<EntityId, Arc<Row>>,
     known: BTreeMap<EntityId, Arc<Known>>,
+}
+
+/// A whole row, local-only fields included.
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    record: Record,
+    /// The fields that had no column when the row was written.
+    beside: BTreeSet<String>,
+}
+
+impl Row {
+    fn new(schema: &TableSchema, record: Record) -> Self {
+        let names = record.fields().keys();
+        let beside = names.filter(|name| schema.by_field(name).is_none());
+        Self {
+            beside: beside.cloned().collect(),
+            record,
+        }
+    }
+
+    /// The row as a record. What lay in a column that the table no longer has is gone with it.
+    fn shown(&self, schema: &TableSchema) -> Record {
+        let is_shown = |name: &str| match schema.by_field(name) {
+            Some(_) if planted!(ExtraNotFilled) => !self.beside.contains(name),
+            Some(column) => !column.local_only,
+            None => self.beside.contains(name),
+        };
+        let fields = self.record.fields().iter();
+        let shown = fields.filter(|(name, _)| is_shown(name));
+        shown
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The fields that have a column now, although they had none when the row was written.
+    fn misplaced(&self, schema: &TableSchema) -> Vec<String> {
+        let has_column = |name: &&String| {
+            let column = schema.by_field(name);
+            column.is_some_and(|column| !column.local_only)
+        };
+        self.beside.iter().filter(has_column).cloned().collect()
+    }
 }
 
 /// What the server last said about an entity; a tombstone if there is no row of it.
@@ -30,13 +71,13 @@ struct Known {
 
 impl Table {
     pub(super) fn all(&self) -> Vec<Record> {
-        self.rows.values().map(|row| Record::clone(row)).collect()
+        self.rows.values().map(|row| row.record.clone()).collect()
     }
 
     pub(super) fn get(&self, schema: &TableSchema, ids: &[EntityId]) -> Vec<Record> {
         distinct(ids)
             .filter_map(|id| self.rows.get(id))
-            .map(|row| without_local_only(schema, row))
+            .map(|row| row.shown(schema))
             .collect()
     }
 
@@ -102,13 +143,13 @@ impl Table {
         };
         if let Some(old) = self.rows.get(&id) {
             for column in schema.columns.iter().filter(|column| column.local_only) {
-                let kept = old.get(&column.field);
+                let kept = old.record.get(&column.field);
                 if let (Some(value), None) = (kept, row.get(&column.field)) {
                     row.fields_mut().insert(column.field.clone(), value.clone());
                 }
             }
         }
-        self.rows.insert(id, Arc::new(row));
+        self.rows.insert(id, Arc::new(Row::new(schema, row)));
     }
 
     fn note(&mut self, id: EntityId, version: Option<Version>, generation: u32) {
@@ -177,8 +218,8 @@ impl Table {
         let Some(column) = schema.tombstone() else {
             return Vec::new();
         };
-        let is_tombstone = |row: &Record| {
-            let mark = row.get(&column.field);
+        let is_tombstone = |row: &Row| {
+            let mark = row.record.get(&column.field);
             mark.is_some_and(|mark| !matches!(mark, Value::Null | Value::Bool(false)))
         };
         let old = self.rows_after(after).filter_map(|(id, row)| {
@@ -213,7 +254,7 @@ impl Table {
         if !schema.synced().any(|column| column.field == field) {
             return Vec::new();
         }
-        let values = self.rows.values().filter_map(|row| row.get(field));
+        let values = self.rows.values().filter_map(|row| row.record.get(field));
         let held: BTreeSet<EntityId> = values.filter_map(crate::record::id_of_value).collect();
         distinct(ids)
             .filter(|id| held.contains(*id))
@@ -221,10 +262,20 @@ impl Table {
             .collect()
     }
 
-    fn rows_after(
+    pub(super) fn misplaced(
         &self,
+        schema: &TableSchema,
         after: Option<&EntityId>,
-    ) -> impl Iterator<Item = (&EntityId, &Arc<Record>)> {
+        limit: u32,
+    ) -> Vec<(EntityId, Vec<String>)> {
+        let rows = self.rows_after(after);
+        rows.map(|(id, row)| (id.clone(), row.misplaced(schema)))
+            .filter(|(_, fields)| !fields.is_empty())
+            .take(limit as usize)
+            .collect()
+    }
+
+    fn rows_after(&self, after: Option<&EntityId>) -> impl Iterator<Item = (&EntityId, &Arc<Row>)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.rows.range::<EntityId, _>((from, Bound::Unbounded))
     }

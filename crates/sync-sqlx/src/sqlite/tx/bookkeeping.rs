@@ -169,9 +169,15 @@ pub(crate) fn put_quarantine(
     for entry in entries {
         run(
             db,
-            "INSERT INTO sync_quarantine (kind, key, state) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (kind, key) DO UPDATE SET state = excluded.state",
-            [entry.kind.as_str(), &entry.key, &json(entry)?],
+            "INSERT INTO sync_quarantine (kind, key, state, schema_version) \
+             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (kind, key) DO UPDATE \
+             SET state = excluded.state, schema_version = excluded.schema_version",
+            params![
+                entry.kind.as_str(),
+                entry.key,
+                json(entry)?,
+                entry.schema_version
+            ],
             "quarantine a row",
         )?;
     }

@@ -54,7 +54,14 @@ fn record(table: &Table, row: &Row<'_>) -> Result<Record, StoreError> {
         Ok(None) => Map::new(),
         Err(error) => return Err(corrupt(&what(), error)),
     };
+    for place in &table.local {
+        fields.remove(&table.schema.columns[*place].field);
+    }
     for (at, column) in table.schema.synced().enumerate() {
+        if fields.contains_key(&column.field) {
+            // Put when it had no column: the column, gained since, was never written.
+            continue;
+        }
         let value = match row.get_ref(at).context("read a row")? {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(integer) => codec::from_integer(column.ty, integer),
@@ -69,6 +76,41 @@ fn record(table: &Table, row: &Row<'_>) -> Result<Record, StoreError> {
         fields.insert(column.field.clone(), value);
     }
     Ok(Record::new(fields))
+}
+
+/// Rows of which a field lies beside the table although it has a column now. The fields are read
+/// here rather than by SQLite, whose JSON may not be nested as deeply.
+pub(crate) fn misplaced(
+    db: &Connection,
+    table: &Table,
+    after: Option<&EntityId>,
+    limit: u32,
+) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
+    let what = "list rows that lack a field";
+    let after = after.map_or("", EntityId::as_str);
+    let mut statement = db.prepare_cached(&table.rests).context(what)?;
+    let mut rows = statement
+        .query([table.schema.kind.as_str(), after])
+        .context(what)?;
+    let mut found = Vec::new();
+    while found.len() < limit as usize {
+        let Some(row) = rows.next().context(what)? else {
+            break;
+        };
+        let rest: String = row.get(1).context(what)?;
+        let rest: Map<String, Value> =
+            crate::json::read(&rest).map_err(|error| corrupt("fields beside a table", error))?;
+        let is_synced = |name: &String| table.schema.synced().any(|column| column.field == *name);
+        let fields: Vec<String> = rest
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(is_synced)
+            .collect();
+        if !fields.is_empty() {
+            found.push((versions::entity_id(row.get(0).context(what)?)?, fields));
+        }
+    }
+    Ok(found)
 }
 
 /// Statements that write rows of one table.
@@ -95,7 +137,7 @@ impl<'c> Writer<'c> {
             table,
             upsert: db.prepare_cached(&table.upsert)?,
             version: None,
-            has_rest: table.schema.extra_column.is_none() && has_rest(db, table)?,
+            has_rest: has_rest(db, table)?,
         })
     }
 
@@ -135,11 +177,9 @@ impl<'c> Writer<'c> {
     }
 
     fn write_rest(&mut self, shaped: &Shaped<'_>) -> rusqlite::Result<()> {
-        if self.table.schema.extra_column.is_some() {
-            return Ok(());
-        }
         let (kind, id) = (self.table.schema.kind.as_str(), shaped.id.as_str());
-        if let Some(rest) = &shaped.rest {
+        let has_column = self.table.schema.extra_column.is_some();
+        if let Some(rest) = shaped.rest.as_ref().filter(|_| !has_column) {
             self.has_rest = true;
             let sql = "INSERT INTO sync_extra (kind, entity_id, fields) VALUES (?1, ?2, ?3) \
                        ON CONFLICT (kind, entity_id) DO UPDATE SET fields = excluded.fields";

@@ -47,6 +47,8 @@ pub(super) fn rebuild(
     if op.ever_sent {
         op.fate = Fate::Unknown;
     }
+    // The row is of the app's present version, which this one was written under as far as is known.
+    op.schema_version = stored.get(18).context("read an operation")?;
     op.status = match &*text(13)? {
         "stuck" => OpStatus::Stuck,
         _ => OpStatus::Pending,

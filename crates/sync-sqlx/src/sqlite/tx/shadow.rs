@@ -10,11 +10,11 @@ use crate::codec::stamp_text;
 use crate::error::{Context, corrupt};
 
 const OF_ENTITY: &str = "SELECT entity_id, base_state, base_record, base_stamp, base_tag, \
-     parked_state, parked_record, parked_stamp, parked_tag \
+     parked_state, parked_record, parked_stamp, parked_tag, schema_version \
      FROM sync_shadow WHERE kind = ?1 AND entity_id = ?2";
 
 const IDLE: &str = "SELECT entity_id, base_state, base_record, base_stamp, base_tag, \
-     parked_state, parked_record, parked_stamp, parked_tag \
+     parked_state, parked_record, parked_stamp, parked_tag, schema_version \
      FROM sync_shadow s WHERE s.kind = ?1 AND NOT EXISTS \
      (SELECT 1 FROM sync_outbox o WHERE o.kind = s.kind AND o.entity_id = s.entity_id) \
      AND (?3 IS NULL OR s.entity_id > ?3) ORDER BY s.entity_id LIMIT ?2";
@@ -64,6 +64,7 @@ fn read(kind: &Kind, row: &Row<'_>) -> Result<Shadow, StoreError> {
         entity_id: entity_id(id)?,
         base,
         parked: read_state(row, 5)?,
+        schema_version: row.get(9).context("read a shadow")?,
     })
 }
 

@@ -169,6 +169,16 @@ impl StoreTx for SqliteTx<'_> {
             .await
     }
 
+    async fn misplaced(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
+        self.step(|db, work| rows::misplaced(db, &*work.table(kind)?, after, limit))
+            .await
+    }
+
     async fn append_ops(&mut self, ops: &[Op]) -> Result<Vec<i64>, StoreError> {
         self.step(|db, work| {
             let places = outbox::append(db, ops)?;

@@ -21,6 +21,8 @@ pub(crate) struct Record {
     /// What each deletion took away knowingly.
     pub(crate) deleted: Vec<Parts>,
     pub(crate) writers: BTreeSet<Writer>,
+    /// What waited in a database that was copied: the copy may bring it back after it was replaced.
+    pub(crate) copied: Vec<Parts>,
     /// What the last of them left: `None` = deleted.
     pub(crate) last: Option<JsonMap>,
     /// Something was given up by name, or cannot be kept by this server: nothing is concluded from
@@ -36,6 +38,20 @@ pub(crate) struct Ledger {
     pub(crate) contested: BTreeSet<(Key, String)>,
     /// Events that were not told because the process died first.
     pub(crate) events_lost: bool,
+}
+
+impl Record {
+    /// Did this value wait in a database that was copied?
+    pub(crate) fn was_copied(&self, part: &str, value: &Value) -> bool {
+        let mut copied = self.copied.iter();
+        copied.any(|parts| parts.plain.get(part).unwrap_or(&Value::Null) == value)
+    }
+
+    /// Was this element in a list that was copied?
+    pub(crate) fn element_was_copied(&self, list: &str, element: &String) -> bool {
+        let mut copied = self.copied.iter().filter_map(|parts| parts.lists.get(list));
+        copied.any(|list| list.contains(element))
+    }
 }
 
 impl Ledger {
@@ -92,6 +108,10 @@ impl Ledger {
         record.writers.insert(writer);
         record.deleted.push(parts);
         record.last = None;
+    }
+
+    pub(crate) fn copied(&mut self, key: &Key, parts: Parts) {
+        self.record(key).copied.push(parts);
     }
 
     pub(crate) fn loosen(&mut self, key: &Key) {

@@ -13,7 +13,7 @@ use crate::sim::tables::{Parts, SimTable};
 
 /// Nobody but one wrote: what that one left is what there is.
 pub(crate) fn only_writer(record: &Record, end: Option<&JsonMap>) -> Option<Violation> {
-    if record.writers.len() != 1 || record.is_loose {
+    if record.writers.len() != 1 || record.is_loose || !record.copied.is_empty() {
         return None;
     }
     let same = match (&record.last, end) {
@@ -127,6 +127,7 @@ fn plain_parts(key: &Key, record: &Record, end: &Parts, ledger: &Ledger) -> Vec<
         let mut alive = leaves(edits);
         alive.retain(|leaf| !seen(leaf));
         let is_allowed = alive.contains(&value)
+            || record.was_copied(part, value)
             || (value.is_null() && was_cleared)
             || (!record.deleted.is_empty()
                 && (alive.is_empty() || was_contested(ledger, key, part)));
@@ -162,7 +163,9 @@ fn lists(record: &Record, end: &Parts) -> Vec<Violation> {
         };
         let lost: Vec<&String> = added.iter().filter(is_lost).collect();
         let is_back = |element: &&String| {
-            !added.contains(*element) || (removed.contains(*element) && record.deleted.is_empty())
+            let may_be_back =
+                !record.deleted.is_empty() || record.element_was_copied(list, element);
+            !added.contains(*element) || (removed.contains(*element) && !may_be_back)
         };
         let back: Vec<&String> = set.iter().filter(is_back).collect();
         if !lost.is_empty() || !back.is_empty() {

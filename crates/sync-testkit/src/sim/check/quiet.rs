@@ -76,7 +76,7 @@ pub(crate) fn all_is_well(
         if server.was_restored_knowingly() {
             continue;
         }
-        if !record.deleted.is_empty() {
+        if !record.deleted.is_empty() || !record.copied.is_empty() {
             // What a deletion took may come back with an edit that did not know of it.
             continue;
         }
