@@ -438,6 +438,7 @@ fn requests_answers_and_what_is_stored_show_no_contents() {
         said.debug(&PushResult::new("k", outcome));
     }
     said.debug(&Shadow {
+        schema_version: 1,
         kind: kind.clone(),
         entity_id: id.clone(),
         base: live(),
@@ -461,6 +462,7 @@ fn requests_answers_and_what_is_stored_show_no_contents() {
         reason: secret("reason"),
         since: now,
         cause: sync_core::store::QuarantineCause::BadRow,
+        schema_version: 1,
     });
     let (local, server) = (record().into_fields(), json!({"title": secret("other")}));
     let server = server.as_object().unwrap().clone();

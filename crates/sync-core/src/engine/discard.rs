@@ -101,29 +101,26 @@ impl SyncEngine {
     /// What went is noted at once: the call may begin anew when another process was faster.
     async fn discard_stuck_now(&self, all: &Mutex<Vec<Gone>>) -> Result<(), SyncError> {
         let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut needed = Vec::new();
+        lock().retain(|(_, _, gone)| gone.dependants.is_empty());
         for (kind, id) in self.stuck_entities().await? {
             let discarded = self.discard_alone(&kind, &id).await?;
-            if discarded.dependants.is_empty() {
-                lock().push((kind, id, discarded));
-            } else {
-                needed.push((kind, id, discarded));
-            }
+            lock().push((kind, id, discarded));
         }
         // Some of those that others needed may have been needed by stuck ones only.
         loop {
+            let needed: Vec<(usize, Gone)> = lock().iter().cloned().enumerate().collect();
+            let needed = needed
+                .into_iter()
+                .filter(|(_, (_, _, before))| !before.dependants.is_empty());
             let mut freed = false;
-            for (kind, id, before) in std::mem::take(&mut needed) {
+            for (place, (kind, id, _)) in needed {
                 let discarded = self.discard_alone(&kind, &id).await?;
-                if discarded.dependants.is_empty() {
-                    freed = true;
-                    lock().push((kind, id, discarded));
-                } else {
-                    needed.push((kind, id, before));
+                freed |= discarded.dependants.is_empty();
+                if let Some((_, _, own)) = lock().get_mut(place) {
+                    *own = discarded;
                 }
             }
             if !freed {
-                lock().extend(needed);
                 return Ok(());
             }
         }

@@ -105,20 +105,28 @@ impl PushPhase<'_> {
             let rules = context.rules(table);
             let mut entity = Entity::load_one(&mut *tx, table, id).await?;
             let watermark = self.watermark;
-            let attempt = self.attempt(key);
-            match entity.next(attempt, &features, watermark, &rules) {
+            let next = entity.next(self.attempt(key), &features, watermark, &rules);
+            let generation = generation(&mut *tx, kind).await?;
+            match next {
                 Next::Nothing => {}
                 Next::Fetch(why) => plan.fetches.push((key.clone(), why)),
                 Next::Ask(conflict) => questions.push((key.clone(), conflict)),
                 Next::Send(op) => {
-                    entity.mark_sent(attempt);
+                    if context.references.concern(kind) {
+                        // What was judged just now may refer to more than what was written first.
+                        context.save(&mut *tx, &mut entity, generation).await?;
+                        if !self.held_back(&mut *tx, [key]).await?.is_empty() {
+                            events.append(&mut entity.effects.events);
+                            continue;
+                        }
+                    }
+                    entity.mark_sent(self.attempt(key));
                     plan.sends.push((key.clone(), *op));
                     planted!(ParallelOps => for op in entity.send_tails(watermark, &rules) {
                         plan.sends.push((key.clone(), op));
                     });
                 }
             }
-            let generation = generation(&mut *tx, kind).await?;
             context.save(&mut *tx, &mut entity, generation).await?;
             events.append(&mut entity.effects.events);
         }

@@ -25,11 +25,11 @@ impl PushPhase<'_> {
     pub(super) async fn held_back(
         &mut self,
         tx: &mut dyn StoreTx,
-        keys: &[Key],
+        keys: impl IntoIterator<Item = &Key>,
     ) -> Result<BTreeSet<Key>, StoreError> {
         let references = &self.context.references;
         let concerned: Vec<&Key> = keys
-            .iter()
+            .into_iter()
             .filter(|key| references.concern(&key.0))
             .collect();
         if concerned.is_empty() || planted!(ParentOrderIgnored) {
@@ -43,13 +43,13 @@ impl PushPhase<'_> {
             .filter(|key| !self.waiting.beginners.contains(key))
             .collect();
         // Whose children are waiting is asked once, at the end, not for each deletion.
-        let parents = concerned.into_iter().filter(|key| {
+        let parents = concerned.iter().filter(|key| {
             !references.children(&key.0).is_empty()
                 && queues.only_deletes(key)
                 && !self.waiting.childless.contains(*key)
         });
-        held.extend(parents.cloned());
-        let met = keys.iter().filter(|key| held.contains(*key));
+        held.extend(parents.map(|key| (*key).clone()));
+        let met = concerned.into_iter().filter(|key| held.contains(*key));
         self.waiting.keys.extend(met.cloned());
         Ok(held)
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sync_core::store::{
-    ConflictEntry, CursorState, OpQuery, QuarantineEntry, Removal, ResyncState, RowWrite, Store,
-    TxMode,
+    ConflictEntry, CursorState, OpQuery, QuarantineCause, QuarantineEntry, Removal, ResyncState,
+    RowWrite, Store, TxMode,
 };
 use sync_core::{
     Change, ChangedFields, Column, ColumnType, EntityId, Fate, Kind, Op, OpId, OpStatus,
@@ -246,6 +246,7 @@ fn first_state() -> State {
             tag: Some("\"q\"".to_owned()),
             reason: "field `title` is missing or null".to_owned(),
             since: at(7),
+            cause: QuarantineCause::BadRow,
             schema_version: 1,
         }],
         cursor: CursorState {
@@ -262,10 +263,13 @@ fn first_state() -> State {
             resync: Some(ResyncState {
                 pulled: true,
                 clear_data: false,
+                restored: false,
             }),
             last_full_resync: Some(at(3)),
             filter: Some("team=1".to_owned()),
             stamp_unit: 1,
+            epoch: None,
+            restored: 0,
         },
         notes: vec![
             ("clock_offset_nanos", "-3000000000"),

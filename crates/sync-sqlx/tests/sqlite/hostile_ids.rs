@@ -48,6 +48,8 @@ async fn a_hostile_id_is_a_value_on_every_way_through_the_store() {
         let mut queued = op(&format!("o{number}"), &text);
         queued.last_error = Some(text.clone());
         let entry = QuarantineEntry {
+            cause: sync_core::store::QuarantineCause::BadRow,
+            schema_version: 1,
             kind: kind.clone(),
             key: text.clone(),
             row: json!({ text.as_str(): text }),
