@@ -52,9 +52,18 @@ impl Entity {
             newer.any(|newer| newer.is_newer_than(version))
         });
         if !is_older {
-            self.settle(state, rules);
+            let state = self.more_exact(state);
+            self.settle(&state, rules);
         }
         Flow::Settled
+    }
+
+    /// The tombstone that a pull brought says more than a 404.
+    fn more_exact(&self, state: &ServerState) -> ServerState {
+        let is_bare = state.is_deleted() && state.version().is_none();
+        let parked = self.parked.as_ref();
+        let tombstone = parked.filter(|parked| parked.is_deleted() && parked.version().is_some());
+        tombstone.filter(|_| is_bare).unwrap_or(state).clone()
     }
 
     /// A conflict that was put off is looked at again when its server record changes.
@@ -133,7 +142,8 @@ impl Entity {
     /// A fetch brought the record that belongs to an acknowledgement without one.
     pub(crate) fn fetched_idle(&mut self, state: &ServerState, rules: &Rules<'_>) {
         if self.ops.is_empty() {
-            self.settle(state, rules);
+            let state = self.more_exact(state);
+            self.settle(&state, rules);
         }
     }
 

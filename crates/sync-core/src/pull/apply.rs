@@ -85,6 +85,7 @@ impl PullPhase<'_> {
         let shown: Vec<EntityId> = shown.filter_map(Result::ok).collect();
         if cursor.is_restoring() {
             self.withdraw(&mut *tx, kind, &done.refused).await?;
+            self.forget_newer(&mut *tx, kind, &shown, cursor).await?;
         }
         set_aside(&mut *tx, kind, table, &mut done).await?;
         if cursor.resync.is_some() {

@@ -17,7 +17,9 @@ use crate::id::{EntityId, Kind};
 use crate::outbox::{Entity, Rules, is_lost, with_stamp};
 use crate::quarantine;
 use crate::record::Record;
-use crate::store::{CursorState, OpQuery, QuarantineCause, QuarantineEntry, StoreError, StoreTx};
+use crate::store::{
+    CursorState, OpQuery, QuarantineCause, QuarantineEntry, Removal, RowWrite, StoreError, StoreTx,
+};
 use crate::table::Table;
 use crate::upcast::FIRST_SCHEMA_VERSION;
 use crate::version::{ServerState, Version};
@@ -233,6 +235,31 @@ impl PullPhase<'_> {
         });
         let new = quarantine::put_new(tx, kind, entries.collect()).await?;
         events.extend(new.iter().map(SyncEvent::quarantined));
+        Ok(())
+    }
+
+    /// What a restored server shows of these records waits in quarantine. It comes into force from
+    /// there although what is known of them is of before the restore, and newer.
+    pub(super) async fn forget_newer(
+        &self,
+        tx: &mut dyn StoreTx,
+        kind: &Kind,
+        ids: &[EntityId],
+        cursor: &CursorState,
+    ) -> Result<(), SyncError> {
+        let rows = tx.get(kind, ids).await?;
+        let here: BTreeSet<EntityId> = rows.iter().filter_map(|row| row.id().ok()).collect();
+        let unknown = |row| RowWrite::server(row, None, cursor.generation);
+        let writes: Vec<RowWrite> = rows.into_iter().map(unknown).collect();
+        tx.put(kind, &writes).await?;
+        let gone = ids.iter().filter(|id| !here.contains(*id));
+        let removals: Vec<Removal> = gone
+            .map(|id| Removal {
+                id: id.clone(),
+                tombstone: None,
+            })
+            .collect();
+        tx.remove(kind, &removals).await?;
         Ok(())
     }
 

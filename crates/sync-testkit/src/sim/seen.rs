@@ -75,7 +75,9 @@ impl Seen {
             }
             for entry in now(tx.quarantined(kind, None, u32::MAX))? {
                 if entry.cause == QuarantineCause::ServerRestored {
-                    seen.exported.extend(entry.row.as_object().cloned());
+                    let mut row = entry.row.as_object().cloned().unwrap_or_default();
+                    updates::to_new(kind, &mut row);
+                    seen.exported.push(row);
                     continue;
                 }
                 let of_entry = ids.iter().find(|id| id.as_str() == entry.key);

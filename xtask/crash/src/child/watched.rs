@@ -163,6 +163,7 @@ calls! {
         tombstone_rows(kind: &Kind, before: &Version, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Version)>;
         unclaimed(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<EntityId>;
         referred_to(kind: &Kind, field: &str, ids: &[EntityId]) -> Vec<EntityId>;
+        misplaced(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Vec<String>)>;
         ops(query: &OpQuery) -> Vec<Op>;
         count_ops(query: &OpQuery) -> u64;
         last_seq() -> i64;

@@ -201,7 +201,14 @@ fn knows(now: &Seen, key: &Key, stamp: &Timestamp, is_live: bool, server: &SimSe
         || now.newest_known(key).is_some_and(|known| known >= *stamp)
         // A tombstone of something that is not here needs not be remembered for ever, nor one of
         // something that is created anew.
-        || (!is_live && (now.live(key).is_none() || creates(now, key)))
+        || (!is_live && (now.live(key).is_none() || creates(now, key) || knows_it_is_gone(now, key)))
+}
+
+/// Did a 404 tell that it is gone, whatever its tombstone's stamp is?
+fn knows_it_is_gone(now: &Seen, key: &Key) -> bool {
+    let shadow = now.shadows.get(key);
+    let parked = shadow.and_then(|shadow| shadow.parked.as_ref());
+    parked.is_some_and(|parked| parked.is_deleted() && parked.version().is_none())
 }
 
 /// Do the operations of this entity bring it into being?
