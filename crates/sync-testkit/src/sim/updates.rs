@@ -185,12 +185,16 @@ impl World<'_> {
         // was replaced: nobody can know (semantics, I5).
         for (key, ops) in self.clients[client].seen.ops.clone() {
             let unknown = ops.iter().filter(|op| op.fate == sync_core::Fate::Unknown);
+            let ids = unknown.clone().map(|op| &op.op_id);
+            self.lock().server.forget_effects(ids);
             for payload in unknown.filter_map(|op| op.written.payload()) {
                 if let Some(table) = self.table_of(&key) {
                     self.ledger.copied(&key, table.parts(payload.fields()));
                 }
             }
         }
+        // No process of the old app survives the update.
+        self.clients[client].still = None;
         self.stop(client);
         for table in self.tables.iter().filter(|table| table.is_built_in) {
             let store = &self.clients[client].store.memory;
@@ -213,6 +217,7 @@ impl World<'_> {
         if from == to || !is_free(self) {
             return;
         }
+        self.clients[to].still = None;
         self.stop(to);
         self.lock().counters.count("database copied");
         let snapshot = self.clients[from].store.memory.snapshot();
