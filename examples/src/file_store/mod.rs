@@ -9,6 +9,7 @@ mod outbox;
 mod rows;
 mod state;
 mod tx;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +24,7 @@ use sync_core::{Kind, StoreError, StoreErrorKind, TableSchema};
 use tokio::sync::Mutex as Turn;
 
 use state::State;
-use tx::FileTx;
+use work::FileTx;
 
 /// A [`Store`] in one JSON file.
 ///

@@ -1,89 +1,15 @@
 //! One transaction: a copy of the state that takes its place at the commit.
 
-use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use sync_core::store::{
     ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, RowWrite, StoreTx,
 };
-use sync_core::{
-    EntityId, Kind, Op, OpId, Record, Shadow, StoreError, StoreErrorKind, TableSchema, Version,
-};
-use tokio::sync::OwnedMutexGuard;
+use sync_core::{EntityId, Kind, Op, OpId, Record, Shadow, StoreError, StoreErrorKind, Version};
 
-use super::rows::Table;
-use super::state::{State, distinct};
-use super::{Schemas, Shared, lock};
-
-pub(super) struct FileTx {
-    shared: Arc<Shared>,
-    schemas: Schemas,
-    /// The turn to write; `None` = reading.
-    turn: Option<OwnedMutexGuard<()>>,
-    /// Shared with everybody who reads until the first write copies it.
-    state: Arc<State>,
-    changed_rows: BTreeSet<Kind>,
-    changed_outbox: BTreeSet<Kind>,
-    failed: bool,
-}
-
-impl FileTx {
-    pub(super) fn new(shared: Arc<Shared>, turn: Option<OwnedMutexGuard<()>>) -> Self {
-        let schemas = lock(&shared.schemas).clone();
-        Self {
-            state: shared.committed(),
-            schemas,
-            shared,
-            turn,
-            changed_rows: BTreeSet::new(),
-            changed_outbox: BTreeSet::new(),
-            failed: false,
-        }
-    }
-
-    /// The state to be written: this transaction's own from here on.
-    fn write(&mut self) -> Result<&mut State, StoreError> {
-        if self.turn.is_none() {
-            self.failed = true;
-            let message = "a reading transaction cannot write";
-            return Err(StoreError::new(StoreErrorKind::ReadOnly, message));
-        }
-        Ok(Arc::make_mut(&mut self.state))
-    }
-
-    fn read_table(&mut self, kind: &Kind) -> Result<(&State, &Table, &TableSchema), StoreError> {
-        static EMPTY: Table = Table::EMPTY;
-        let Some(schema) = self.schemas.get(kind) else {
-            self.failed = true;
-            return Err(unknown(kind));
-        };
-        let table = self.state.tables.get(kind).unwrap_or(&EMPTY);
-        Ok((&self.state, table, schema))
-    }
-
-    fn write_table(&mut self, kind: &Kind) -> Result<(&mut Table, &TableSchema), StoreError> {
-        self.write()?;
-        let Some(schema) = self.schemas.get(kind) else {
-            self.failed = true;
-            return Err(unknown(kind));
-        };
-        let state = Arc::make_mut(&mut self.state);
-        Ok((state.tables.entry(kind.clone()).or_default(), schema))
-    }
-
-    fn note_rows(&mut self, kind: &Kind, changed: bool) {
-        if changed {
-            self.changed_rows.insert(kind.clone());
-        }
-    }
-}
-
-fn unknown(kind: &Kind) -> StoreError {
-    let message = format!("kind `{kind}` was not given to `prepare`");
-    StoreError::new(StoreErrorKind::UnknownKind, message)
-}
+use super::state::distinct;
+use super::work::FileTx;
 
 fn at_most(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)

@@ -45,6 +45,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     }
     later::draw(seed, &mut setup, &mut drawn);
     super::processes::weave(seed, &setup, &mut drawn);
+    super::hasty::add(seed, &setup, &mut drawn);
     super::evolve::evolve(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     kin::add(seed, &mut setup, &mut drawn);

@@ -35,6 +35,7 @@ mod evolve;
 mod failures;
 mod generate;
 mod guest;
+mod hasty;
 mod kin;
 mod later;
 mod link;
