@@ -51,7 +51,8 @@ impl World<'_> {
         self.apologise();
         self.settle(Asked::Sync);
         self.lift();
-        if self.setup.habits.deletion == Deletion::Hard {
+        let lost = self.lock().server.was_restored_knowingly();
+        if self.setup.habits.deletion == Deletion::Hard || lost {
             self.wait(Duration::from_secs(600));
             self.settle(Asked::Resync { clear_data: false });
         }
