@@ -28,6 +28,7 @@
 //! ```
 
 mod acts;
+mod arrival;
 mod check;
 mod client;
 mod counters;
@@ -38,6 +39,7 @@ mod guest;
 mod kin;
 mod later;
 mod link;
+mod others;
 mod pause;
 mod processes;
 mod quiet;
@@ -47,7 +49,9 @@ mod seen;
 mod server;
 mod shrink;
 mod tables;
+mod told;
 mod updates;
+mod users;
 mod watch;
 mod world;
 
