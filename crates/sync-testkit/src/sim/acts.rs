@@ -1,4 +1,4 @@
-//! What users and other apps do in a world.
+//! What users do in a world.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -7,13 +7,13 @@ use sync_core::SyncError;
 use sync_core::json::JsonMap;
 
 use super::check::{Violation, wrote_both};
-use super::client::{ENDLESS, What, Writing};
-use super::schedule::{Act, ServerAct};
+use super::client::{ENDLESS, What};
+use super::others::is_spoiled;
+use super::schedule::Act;
 use super::server::{Key, OFFENSIVE};
 use super::tables::{FieldKind, SimTable};
+use super::users::Writing;
 use super::world::World;
-
-const SPOILED: &str = "spoiled";
 
 /// What a user wants to write: `None` = delete.
 struct Intent<'a> {
@@ -51,7 +51,7 @@ impl<'a> World<'a> {
     }
 
     /// A table and one of its rows.
-    fn place(&self, table: u8, row: u8) -> Option<(&'a SimTable, Key)> {
+    pub(super) fn place(&self, table: u8, row: u8) -> Option<(&'a SimTable, Key)> {
         let tables = self.tables;
         let table = tables.get(usize::from(table) % tables.len().max(1))?;
         let mut keys = self.keys.iter().filter(|key| key.0 == *table.kind());
@@ -128,7 +128,7 @@ impl<'a> World<'a> {
     }
 
     /// New values for some fields; for those too that a new row cannot do without.
-    fn edit_of(
+    pub(super) fn edit_of(
         &mut self,
         writer: char,
         table: &SimTable,
@@ -260,107 +260,6 @@ impl<'a> World<'a> {
         self.observe(client, None, &[]);
     }
 
-    // -- the server ----------------------------------------------------------------------------
-
-    pub(crate) fn server_act(&mut self, act: ServerAct) {
-        match act {
-            ServerAct::Write {
-                table,
-                row,
-                field,
-                commits_late,
-            } => self.server_write(table, row, 1 << (field % 16), commits_late),
-            ServerAct::Delete { table, row } => {
-                let Some((table, key)) = self.place(table, row) else {
-                    return;
-                };
-                let content = self.lock().server.content(&key);
-                if let Some(content) = content {
-                    self.ledger.deleted(table, &key, None, &content);
-                    self.lock().server.write(&key, None, false);
-                }
-            }
-            ServerAct::Spoil { table, row } => self.spoil(table, row),
-            ServerAct::ExpireCursors => {
-                let kinds: Vec<_> = self
-                    .tables
-                    .iter()
-                    .map(|table| table.kind().clone())
-                    .collect();
-                let clients = self.setup.clients;
-                self.lock().server.expire_cursors(clients, &kinds);
-            }
-            ServerAct::Backup => self.lock().server.back_up(),
-            ServerAct::Restore => {
-                let restored = self.lock().server.restore();
-                if restored {
-                    let taken_back = self.lock().server.taken_back.clone();
-                    for key in taken_back {
-                        self.ledger.loosen(&key);
-                    }
-                    self.note_waiting();
-                }
-            }
-        }
-    }
-
-    fn server_write(&mut self, table: u8, row: u8, fields: u16, commits_late: bool) {
-        let Some((table, key)) = self.place(table, row) else {
-            return;
-        };
-        let before = self.lock().server.content(&key);
-        let edit = self.edit_of('S', table, before.as_ref(), fields, false);
-        self.ledger.wrote(table, &key, None, before.as_ref(), &edit);
-        let mut content = before.unwrap_or_default();
-        content.extend(edit);
-        if self.setup.habits.trims {
-            super::server::trim(&mut content);
-        }
-        self.lock().server.write(&key, Some(content), commits_late);
-    }
-
-    /// Puts a text where the clients' tables hold a number.
-    fn spoil(&mut self, table: u8, row: u8) {
-        let Some((table, key)) = self.place(table, row) else {
-            return;
-        };
-        let is_number = |column: &&(String, _, _)| column.2 == sync_core::ColumnType::Integer;
-        let Some(column) = table.fields.iter().find(is_number) else {
-            return;
-        };
-        let Some(mut content) = self.lock().server.content(&key) else {
-            return;
-        };
-        let number = self.values.next_number();
-        let edit = JsonMap::from_iter([(column.0.clone(), json!(format!("{SPOILED} {number}")))]);
-        self.ledger.wrote(table, &key, None, Some(&content), &edit);
-        content.extend(edit);
-        self.spoiled.insert(key.clone());
-        self.lock().server.write(&key, Some(content), false);
-    }
-
-    /// Puts numbers back where they belong.
-    pub(crate) fn mend(&mut self) {
-        for key in std::mem::take(&mut self.spoiled) {
-            let Some(table) = self.table_of(&key) else {
-                continue;
-            };
-            let is_number = |column: &&(String, _, _)| column.2 == sync_core::ColumnType::Integer;
-            let Some(mut content) = self.lock().server.content(&key) else {
-                continue;
-            };
-            for column in table.fields.iter().filter(is_number) {
-                if content.get(&column.0).is_some_and(Value::is_string) {
-                    let value = self.values.edited('S', column, None, false);
-                    let edit = JsonMap::from_iter([(column.0.clone(), value)]);
-                    self.ledger.wrote(table, &key, None, Some(&content), &edit);
-                    content.extend(edit);
-                }
-            }
-            self.lock().server.write(&key, Some(content), false);
-        }
-    }
-
     /// The user takes back what the server does not want.
     pub(crate) fn apologise(&mut self) {
         for (number, key) in std::mem::take(&mut self.offended) {
@@ -388,11 +287,6 @@ impl<'a> World<'a> {
             }
         }
     }
-}
-
-/// A text where the tables hold a number.
-fn is_spoiled(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.starts_with(SPOILED))
 }
 
 /// The row is no more what the user saw when the write began.

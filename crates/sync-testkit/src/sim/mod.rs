@@ -28,6 +28,7 @@
 //! ```
 
 mod acts;
+mod arrival;
 mod check;
 mod client;
 mod counters;
@@ -39,6 +40,7 @@ mod hasty;
 mod kin;
 mod later;
 mod link;
+mod others;
 mod pause;
 mod processes;
 mod quiet;
@@ -48,7 +50,9 @@ mod seen;
 mod server;
 mod shrink;
 mod tables;
+mod told;
 mod updates;
+mod users;
 mod watch;
 mod world;
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use sync_core::Kind;
 use sync_core::json::JsonMap;
 
+use super::arrival::push_all;
 use super::check::ledger::Ledger;
 use super::check::{Unexplained, Violation};
 use super::client::{Client, ENDLESS, What, shift};
 use super::counters::Counters;
-use super::link::{Shared, World as SharedWorld, lock, push_all};
+use super::link::{Shared, World as SharedWorld, lock};
 use super::schedule::{Asked, Fate, Setup, Step, Strategy, Until};
 use super::server::{Key, SimServer};
 use super::tables::{SimTable, Values, row_id};
