@@ -3,7 +3,7 @@
 mod advisories;
 mod runner;
 
-use crate::{Result, crash, fuzz, parity, sim, tidy, workspace};
+use crate::{Result, crash, fuzz, hazards, parity, sim, tidy, workspace};
 use runner::Runner;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "planted",
         run: |_| sim::run(&["--planted".to_owned()]),
+    },
+    Step {
+        name: "hazards",
+        run: |_| hazards::run(&["--prove".to_owned()]),
     },
     Step {
         name: "parity",

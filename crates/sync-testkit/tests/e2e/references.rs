@@ -125,7 +125,7 @@ fn pushed(server: &MockServer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn e2e_children_written_offline_follow_their_parent() {
+async fn hazard_e30_children_written_offline_follow_their_parent() {
     let server = MockServer::start().await.unwrap();
     let here = device(&server, FOREIGN_KEYS[1]).await;
     here.sync().await;
@@ -193,7 +193,7 @@ async fn e2e_a_discarded_parent_takes_its_children_along_only_if_told() {
 }
 
 #[tokio::test]
-async fn e2e_one_row_without_its_parent_does_not_fail_its_page() {
+async fn hazard_e30_one_row_without_its_parent_does_not_fail_its_page() {
     for foreign_key in FOREIGN_KEYS {
         let server = MockServer::start().await.unwrap();
         server
