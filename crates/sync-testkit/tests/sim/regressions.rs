@@ -432,3 +432,89 @@ fn a_child_waits_for_a_parent_that_was_written_later() {
         ],
     );
 }
+
+#[test]
+fn what_a_judgement_adds_to_a_child_waits_for_its_parent() {
+    let setup = Setup {
+        coalesce: false,
+        keeps_deleted: true,
+        ..with_parts(Habits {
+            declares: true,
+            ..Habits::default()
+        })
+    };
+    let ask = Step::Ask {
+        client: A,
+        what: Sync,
+        after_seconds: 1,
+    };
+    let goes = Step::Go {
+        client: A,
+        until: Until::Awaits(2),
+        fates: Vec::new(),
+    };
+    holds(
+        setup,
+        &[
+            &[write(B, PARTS, 2)],
+            &run(B, Sync, &[]),
+            &[ask, goes, write(A, NOTES, 16), write(A, PARTS, 1)],
+            &[write(A, THINGS, 1), write(A, PARTS, 2)],
+            &run(A, Sync, &[]),
+        ],
+    );
+}
+
+#[test]
+fn what_a_restored_server_shows_comes_into_force_from_quarantine_too() {
+    let row = |client, table, row, fields| {
+        let removes = false;
+        let act = Write {
+            table,
+            row,
+            fields,
+            removes,
+        };
+        user(client, act)
+    };
+    let late = ServerAct::Write {
+        table: THINGS,
+        row: 3,
+        field: 0,
+        commits_late: true,
+    };
+    let server = |act| Step::Server { act };
+    let setup = Setup {
+        rows: 5,
+        ..with_parts(Habits {
+            declares: true,
+            deletion: Deletion::Hard,
+            epochs: true,
+            ..Habits::default()
+        })
+    };
+    let delete = Delete {
+        table: THINGS,
+        row: 0,
+    };
+    holds(
+        setup,
+        &[
+            &[
+                row(B, PARTS, 1, 3),
+                row(A, THINGS, 2, 16),
+                row(B, THINGS, 0, 1),
+            ],
+            &[
+                row(B, PARTS, 0, 2),
+                row(B, PARTS, 0, 2),
+                server(late),
+                row(B, PARTS, 4, 3),
+            ],
+            &run(B, Sync, &[]),
+            &[row(A, PARTS, 0, 2), server(ServerAct::Backup)],
+            &run(A, Sync, &[]),
+            &[user(A, delete), server(ServerAct::Restore)],
+        ],
+    );
+}
