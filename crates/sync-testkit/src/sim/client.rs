@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt};
 use sync_core::event::EventStream;
 use sync_core::{
     Op, OpStatus, SoftDelete, SyncConfig, SyncEngine, SyncEngineBuilder, SyncError, SyncEvent,
-    SyncOptions, SyncReport, TableConfig, Transport, resolve_fn,
+    SyncOptions, SyncReport, TableConfig, Transport,
 };
 
 use super::link::{Own, SimLink, World, lock};
@@ -20,9 +20,9 @@ use super::processes::Still;
 use super::schedule::{Asked, Setup, Strategy};
 use super::seen::Seen;
 use super::server::Key;
+use super::slow;
 use super::tables::SimTable;
 use super::updates;
-use super::users::decide;
 use crate::FakeEnv;
 
 /// Whose data a client's database holds.
@@ -174,7 +174,7 @@ impl Client {
             .soft_delete(soft_delete)
             .coalesce(setup.coalesce);
         if self.strategy == Strategy::Manual {
-            config.resolver(resolve_fn(|conflict| async move { Ok(decide(&conflict)) }))
+            config.resolver(slow::resolver(setup.slow_resolvers, &self.link))
         } else {
             config
         }

@@ -49,6 +49,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     super::evolve::evolve(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     kin::add(seed, &mut setup, &mut drawn);
+    super::slow::draw(seed, &mut setup);
     Schedule {
         setup,
         steps: drawn,
@@ -79,6 +80,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         habits: habits(rng),
         related: false,
         old_apps: 0,
+        slow_resolvers: false,
     }
 }
 

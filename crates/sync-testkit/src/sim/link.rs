@@ -78,6 +78,8 @@ pub(crate) struct Own {
     pub(crate) sent: BTreeMap<OpId, u32>,
     /// Is the app an old one?
     pub(crate) speaks_old: bool,
+    /// So many questions wait for a resolver's answer.
+    pub(super) questions: u32,
 }
 
 impl Own {

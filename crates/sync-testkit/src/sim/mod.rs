@@ -49,6 +49,7 @@ mod schedule;
 mod seen;
 mod server;
 mod shrink;
+mod slow;
 mod tables;
 mod told;
 mod updates;

@@ -46,6 +46,9 @@ pub struct Setup {
     /// Which clients begin with an old version of the app, as bits.
     #[serde(default)]
     pub old_apps: u8,
+    /// Do the resolvers of the built-in tables take their time for some answers?
+    #[serde(default)]
+    pub slow_resolvers: bool,
 }
 
 /// How conflicts are settled in the built-in tables.

@@ -111,6 +111,7 @@ fn setups() -> Vec<Change> {
         |schedule| schedule.setup.max_batch = 1,
         |schedule| schedule.setup.page_size = 50,
         |schedule| schedule.setup.coalesce = true,
+        |schedule| schedule.setup.slow_resolvers = false,
         |schedule| schedule.setup.habits.trims = false,
         |schedule| schedule.setup.habits.tags = false,
         |schedule| schedule.setup.habits.epochs = false,

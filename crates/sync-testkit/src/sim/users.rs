@@ -126,13 +126,17 @@ impl Client {
     }
 }
 
+/// A number that is the same for the same conflict.
+pub(super) fn number_of(conflict: &Conflict) -> u32 {
+    let text = conflict.op_id.as_str().bytes();
+    text.fold(0, |sum: u32, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    })
+}
+
 /// Now this, now that, but the same for the same conflict.
 pub(super) fn decide(conflict: &Conflict) -> Resolution {
-    let text = conflict.op_id.as_str().bytes();
-    let number = text.fold(0u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(byte.into())
-    });
-    match (number % 5, &conflict.local) {
+    match (number_of(conflict) % 5, &conflict.local) {
         (0, _) => Resolution::AcceptServer,
         (1, _) => Resolution::AcceptClient,
         (2, Some(local)) => Resolution::AcceptMerged(local.clone()),

@@ -155,10 +155,14 @@ impl World<'_> {
         };
         let own = lock(&self.clients[client].link.own);
         let sent: BTreeMap<OpId, u32> = own.sent.clone();
+        let is_asked = own.questions > 0;
         drop(own);
         let mut shared = self.lock();
         let seen = &self.clients[client].seen;
         let mut found = Vec::new();
+        if is_asked {
+            shared.counters.count("question outlives a run");
+        }
         if report.pull == PhaseEnd::Completed {
             shared.counters.count("run complete");
             found.extend(check::pulled_everything(task, seen, &shared.server));

@@ -31,6 +31,7 @@ fn world(habits: Habits) -> Setup {
         habits,
         related: false,
         old_apps: 0,
+        slow_resolvers: false,
     }
 }
 
