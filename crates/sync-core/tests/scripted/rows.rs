@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sync_core::transport::PullPage;
 use sync_core::{BadRow, Column, ColumnType, PhaseEnd, SoftDelete, SyncEvent, TableConfig};
 
-use crate::device::{Device, kind, purging, schema, told};
+use crate::device::{Device, ID, kind, purging, schema, told};
 use crate::pages::{device, ids, page, row, with_table, with_token};
 use crate::server::stamp;
 
@@ -204,4 +204,27 @@ async fn what_was_set_aside_is_released_when_it_comes_right_and_when_the_table_c
             .is_empty()
     );
     assert_eq!(ids(&device), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn a_row_that_was_never_sent_goes_although_the_servers_record_in_its_place_does_not_fit() {
+    let title = Column::new("title", ColumnType::Text);
+    let device = Device::new(schema("updated_at", vec![title]), purging()).await;
+    device
+        .insert(json!({"id": ID, "a": 1, "title": "mine"}))
+        .await;
+    // Somebody else's record has the same id, and no title.
+    device
+        .server
+        .lists(json!({"id": ID, "a": 2, "updated_at": stamp(2).to_json()}));
+    device.pull().await;
+    device.delete().await;
+    assert_eq!(device.row(), None, "the user sees it go");
+    assert_eq!(device.ops().await, [], "there is nothing to delete there");
+    let set_aside = device.engine.quarantined(&kind(), 10).await.unwrap();
+    assert_eq!(set_aside.len(), 1, "the server's record is kept");
+    let fits = json!({"id": ID, "a": 2, "title": "theirs", "updated_at": stamp(3).to_json()});
+    device.server.lists(fits);
+    device.pull().await;
+    assert_eq!(device.row().unwrap().get("title"), Some(&json!("theirs")));
 }
