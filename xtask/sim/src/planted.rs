@@ -38,7 +38,7 @@ pub(crate) fn prove(arguments: &Arguments) -> bool {
         count += 1;
         match look(&simulation, arguments, defect) {
             Some(proof) => {
-                all &= proof.green_without && proof.steps <= SHORT;
+                all &= proof.green_without;
                 println!(
                     "| {} | {} | {} | {} | {} | {} |",
                     defect.name(),
@@ -63,9 +63,26 @@ pub(crate) fn prove(arguments: &Arguments) -> bool {
     all
 }
 
+/// The first world in which the defect is found and can be told shortly.
 fn look(simulation: &Simulation, arguments: &Arguments, defect: Defect) -> Option<Proof> {
+    let mut first = arguments.first;
+    loop {
+        let proof = look_from(simulation, arguments, defect, first)?;
+        if proof.steps <= SHORT {
+            return Some(proof);
+        }
+        first = proof.seed + 1;
+    }
+}
+
+fn look_from(
+    simulation: &Simulation,
+    arguments: &Arguments,
+    defect: Defect,
+    first: u64,
+) -> Option<Proof> {
     let expected = defect.breaks();
-    let seeds = arguments.first..arguments.last();
+    let seeds = first..arguments.last();
     let (_, found) = first_found(
         simulation,
         seeds,
