@@ -76,6 +76,27 @@ async fn hazard_e08_a_merge_does_not_cover_what_came_after_the_conflict() {
 }
 
 #[tokio::test]
+async fn hazard_e10_an_edit_made_while_a_merge_is_pushed_reverts_nothing_of_it() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({"body": "theirs"}));
+    let pull_only = sync_core::SyncOptions::default().no_push();
+    here.engine.sync_with(pull_only).await.unwrap();
+    let gate = server.hold_answer(Route::Put);
+    let meanwhile = async {
+        gate.arrived().await;
+        here.edit("n1", json!({"energy": 9})).await;
+        gate.release();
+    };
+    tokio::join!(here.sync(), meanwhile);
+    converge(&server, &[&here]).await;
+    let wanted = json!({"mood": 5, "body": "theirs", "energy": 9});
+    assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
+}
+
+#[tokio::test]
 async fn hazard_e14_an_operation_that_cannot_be_read_is_built_anew_from_its_row() {
     for spoilt in [
         "payload = 'no JSON'",
