@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::entity::{Entity, Refused, RowEdit};
 use crate::id::EntityId;
 use crate::op::{Op, Shadow};
+use crate::record::STAMP_FIELDS;
 use crate::store::{PutReport, Removal, RowOrigin, RowWrite, StoreError, StoreTx};
 use crate::version::{ServerState, Version};
 
@@ -75,16 +76,22 @@ impl Entity {
             return self.remove_row(tx, version).await;
         }
         let [row] = rows;
-        if let RowOrigin::Server { version, .. } = &row.origin {
-            let live = ServerState::Live {
-                record: row.record.clone(),
-                version: version.clone(),
-            };
+        let mut refused = row.record;
+        if let RowOrigin::Server { version, .. } = row.origin {
+            let record = refused.clone();
+            if version.is_none() {
+                // Accepted by an answer that tells no version: the stamp in the record is that of
+                // what it was made from, and must not let it be applied later as that.
+                for field in STAMP_FIELDS {
+                    refused.fields_mut().remove(field);
+                }
+            }
+            let live = ServerState::Live { record, version };
             self.hold_refused(tx, live).await?;
         }
         Ok(vec![Refused {
             id: self.id.clone(),
-            row: row.record.into(),
+            row: refused.into(),
             reason,
         }])
     }

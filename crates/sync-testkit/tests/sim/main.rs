@@ -8,6 +8,8 @@
 )]
 
 mod regressions;
+mod relatives;
+mod scenes;
 
 use serde_json::Value;
 use sync_core::{
