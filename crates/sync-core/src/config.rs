@@ -50,8 +50,8 @@ pub struct SyncConfig {
     pub request_timeout: Duration,
     /// Interval of automatic runs. Default 5 min.
     pub auto_interval: Duration,
-    /// Pause between an edit and the automatic run that sends it, so that edits made together
-    /// travel together. Default 250 ms.
+    /// Pause between an edit, or a wake-up of the server's, and the automatic run that follows from
+    /// it, so that edits made together travel together. Default 250 ms.
     pub push_debounce: Duration,
     /// How long another engine or process on the same database waits for one that syncs and does
     /// not get on, because it died or sleeps, before it takes over; from 100 ms to 1 h. Longer than

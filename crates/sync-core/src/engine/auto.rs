@@ -1,14 +1,16 @@
 //! Runs by themselves: at an interval, sooner after a failure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use futures::future;
+use futures::future::OptionFuture;
 use futures::stream::StreamExt;
 use tokio::task::JoinHandle;
 
+use super::live::Listener;
 use super::turn::Request;
 use super::{Shared, SyncEngine, SyncOptions};
 use crate::env::Env;
@@ -27,11 +29,21 @@ impl Drop for AutoTask {
 }
 
 impl SyncEngine {
-    /// Runs by itself from now on: at once, a moment after each edit
-    /// ([`crate::SyncConfig::push_debounce`]), and every [`crate::SyncConfig::auto_interval`] (a
-    /// table with a `sync_interval` of its own is pulled at that). After a failure the next run
-    /// comes after the back-off, or when the server said. Needs a tokio runtime. Calling it again
-    /// starts over.
+    /// Runs by itself from now on: at once, a moment after each edit and each wake-up of the server's
+    /// ([`crate::SyncConfig::push_debounce`]), and every [`crate::SyncConfig::auto_interval`] (a table
+    /// with a `sync_interval` of its own is pulled at that). Every such run sends the outbox; it pulls
+    /// the kinds whose time has come and those that the server said to have changed.
+    ///
+    /// Wake-ups come over the server's live channel ([`crate::Transport::wakeups`]), which stays open
+    /// meanwhile. One that is lost is opened again after the back-off, or when the server said; a
+    /// server that has none is asked again at the interval. Several wake-ups at once, and those
+    /// during a run, are one run.
+    ///
+    /// After a failure the next run comes after the back-off, or when the server said
+    /// (`Retry-After`, up to [`crate::SyncConfig::retry_after_max`]), and not before: edits and
+    /// wake-ups wait too.
+    ///
+    /// Needs a tokio runtime. Calling it again starts over.
     pub fn start_auto(&self) {
         let task = tokio::spawn(run_forever(Arc::downgrade(&self.shared)));
         *self
@@ -54,6 +66,7 @@ impl SyncEngine {
 async fn run_forever(shared: Weak<Shared>) {
     let mut last_pulled: BTreeMap<Kind, Duration> = BTreeMap::new();
     let mut failures = 0;
+    let mut listener = Listener::new(shared.clone());
     loop {
         let Some(strong) = shared.upgrade() else {
             return;
@@ -64,8 +77,9 @@ async fn run_forever(shared: Weak<Shared>) {
         // From before the run, so that an edit made while it works is not overlooked.
         let edits = strong.context.store.changes();
         let now = strong.context.env.monotonic();
-        let due = strong.due(&last_pulled, now);
-        let options = SyncOptions::default().pull_kinds(due.clone());
+        let mut pulled: BTreeSet<Kind> = strong.due(&last_pulled, now).collect();
+        pulled.extend(listener.owed().cloned());
+        let options = SyncOptions::default().pull_kinds(pulled.clone());
         let outcome = strong
             .request(Request {
                 options,
@@ -75,36 +89,65 @@ async fn run_forever(shared: Weak<Shared>) {
         let failed = !outcome.as_ref().is_ok_and(SyncReport::is_complete);
         failures = if failed { failures + 1 } else { 0 };
         if !failed {
-            last_pulled.extend(due.into_iter().map(|kind| (kind, now)));
+            last_pulled.extend(pulled.into_iter().map(|kind| (kind, now)));
+            listener.settled();
         }
-        let wait = strong.pause(failures, outcome.ok().as_ref(), &last_pulled);
-        // Edits wait for the back-off like everything else.
-        let edits = (failures == 0).then_some(edits);
-        let (env, debounce) = (
-            strong.context.env.clone(),
-            strong.context.config.push_debounce,
-        );
+        let pause = Pause {
+            longest: strong.pause(failures, outcome.ok().as_ref(), &last_pulled),
+            // Edits and wake-ups wait for the back-off like everything else.
+            may_be_cut_short: !failed,
+            debounce: strong.context.config.push_debounce,
+        };
+        let env = strong.context.env.clone();
         // While it waits, the task keeps no engine alive.
         drop(strong);
-        match edits {
-            Some(edits) => wait_or_edit(&env, wait, edits, debounce).await,
-            None => env.sleep(wait).await,
+        pause.wait(&env, edits, &mut listener).await;
+    }
+}
+
+/// The time until the next run.
+struct Pause {
+    longest: Duration,
+    may_be_cut_short: bool,
+    /// Between an edit or a wake-up and the run that it causes.
+    debounce: Duration,
+}
+
+impl Pause {
+    /// Waits, but not longer than until the user has edited something, or the server has said that
+    /// something changed, and a moment has passed.
+    async fn wait(self, env: &Env, edits: ChangeStream, listener: &mut Listener) {
+        let mut time_is_up = pin!(env.sleep(self.longest));
+        let mut edited = pin!(edited(edits));
+        let mut soon = pin!(OptionFuture::default());
+        let mut is_soon = false;
+        loop {
+            let may_be_called = self.may_be_cut_short && !is_soon;
+            tokio::select! {
+                biased;
+                () = &mut time_is_up => return,
+                Some(()) = &mut soon => return,
+                () = &mut edited, if may_be_called => {}
+                // What comes while it is soon is part of the same run.
+                () = listener.hear(self.may_be_cut_short) => {}
+            }
+            if may_be_called {
+                is_soon = true;
+                soon.set(Some(env.sleep(self.debounce)).into());
+            }
         }
     }
 }
 
-/// Waits, but not longer than until the user has edited something and a moment has passed.
-async fn wait_or_edit(env: &Env, wait: Duration, mut edits: ChangeStream, debounce: Duration) {
-    let edited = async {
-        while let Some(notice) = edits.next().await {
-            match notice {
-                ChangeNotice::Changed { outbox, .. } if outbox.is_empty() => {}
-                _ => return env.sleep(debounce).await,
-            }
+/// Completes when something was queued.
+async fn edited(mut edits: ChangeStream) {
+    while let Some(notice) = edits.next().await {
+        match notice {
+            ChangeNotice::Changed { outbox, .. } if outbox.is_empty() => {}
+            _ => return,
         }
-        std::future::pending().await
-    };
-    future::select(pin!(env.sleep(wait)), pin!(edited)).await;
+    }
+    pending().await
 }
 
 impl Shared {
@@ -118,13 +161,28 @@ impl Shared {
     }
 
     /// Kinds whose time has come.
-    fn due(&self, last_pulled: &BTreeMap<Kind, Duration>, now: Duration) -> Vec<Kind> {
-        let is_due = |kind: &&Kind| {
+    fn due(
+        &self,
+        last_pulled: &BTreeMap<Kind, Duration>,
+        now: Duration,
+    ) -> impl Iterator<Item = Kind> {
+        let is_due = move |kind: &&Kind| {
             last_pulled
                 .get(*kind)
-                .is_none_or(|last| *last + self.interval(kind) <= now)
+                .is_none_or(|last| last.saturating_add(self.interval(kind)) <= now)
         };
-        self.context.tables.keys().filter(is_due).cloned().collect()
+        self.context.tables.keys().filter(is_due).cloned()
+    }
+
+    /// After so many failures in a row.
+    pub(super) fn back_off(&self, failures: u32) -> Duration {
+        let config = &self.context.config;
+        let random = self.context.env.next_u64();
+        let back_off = self.context.retry.delay(failures, random);
+        // Full jitter may be next to nothing; a failure is no reason to spin.
+        back_off
+            .max(config.backoff_min / 10)
+            .min(config.auto_interval)
     }
 
     /// How long until the next run.
@@ -137,7 +195,7 @@ impl Shared {
         let now = self.context.env.monotonic();
         let until_due = |kind: &Kind| {
             let last = last_pulled.get(kind).copied().unwrap_or(now);
-            (last + self.interval(kind)).saturating_sub(now)
+            last.saturating_add(self.interval(kind)).saturating_sub(now)
         };
         let auto_interval = self.context.config.auto_interval;
         let regular = self
@@ -157,14 +215,7 @@ impl Shared {
             PhaseEnd::Offline { retry_after, .. } => *retry_after,
             _ => None,
         });
-        let back_off = self
-            .context
-            .retry
-            .delay(failures, self.context.env.next_u64());
-        // Full jitter may be next to nothing; a run is no reason to spin.
-        let back_off = back_off
-            .max(self.context.config.backoff_min / 10)
-            .min(auto_interval);
+        let back_off = self.back_off(failures);
         asked.max().map_or(back_off, |asked| asked.max(back_off))
     }
 }

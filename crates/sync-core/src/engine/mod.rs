@@ -10,6 +10,7 @@ mod copied;
 mod delivery;
 mod discard;
 mod existing;
+mod live;
 mod queue;
 mod restore;
 mod run;

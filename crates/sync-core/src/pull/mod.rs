@@ -10,6 +10,7 @@ mod resync;
 mod tombstones;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future;
 use futures::stream::{self, StreamExt};
@@ -100,7 +101,8 @@ impl<'a> PullPhase<'a> {
                 continue;
             };
             tracing::debug!(kind = %outcome.kind, %error, "pull failed");
-            total.end = worse(std::mem::take(&mut total.end), end_of(&error));
+            let longest = self.context.config.retry_after_max;
+            total.end = worse(std::mem::take(&mut total.end), end_of(&error, longest));
             if epoch_changed(&error) {
                 continue;
             }
@@ -336,13 +338,14 @@ fn epoch_changed(error: &SyncError) -> bool {
     matches!(error, SyncError::Transport(error) if error.kind() == TransportErrorKind::EpochChanged)
 }
 
-fn end_of(error: &SyncError) -> PhaseEnd {
+/// How a pull ends that failed so; no server is waited for longer than `longest`.
+fn end_of(error: &SyncError, longest: Duration) -> PhaseEnd {
     let reason = error.to_string();
     match error {
         error if epoch_changed(error) => PhaseEnd::ServerRestored,
         SyncError::Transport(error) if error.is_environment() => PhaseEnd::Offline {
             reason,
-            retry_after: error.retry_after(),
+            retry_after: error.retry_after().map(|asked| asked.min(longest)),
         },
         SyncError::Transport(error) if error.kind() == TransportErrorKind::Unauthorized => {
             PhaseEnd::AuthRequired
@@ -351,7 +354,7 @@ fn end_of(error: &SyncError) -> PhaseEnd {
     }
 }
 
-/// Of two ends the one that says more about what to do next.
+/// Of two ends the one that says more about what to do next; the longer of two pauses counts.
 fn worse(one: PhaseEnd, other: PhaseEnd) -> PhaseEnd {
     let rank = |end: &PhaseEnd| match end {
         PhaseEnd::Skipped => 0,
@@ -361,7 +364,12 @@ fn worse(one: PhaseEnd, other: PhaseEnd) -> PhaseEnd {
         PhaseEnd::AuthRequired => 4,
         PhaseEnd::ServerRestored => 5,
     };
-    if rank(&other) > rank(&one) {
+    let pause = |end: &PhaseEnd| match end {
+        PhaseEnd::Offline { retry_after, .. } => *retry_after,
+        _ => None,
+    };
+    let weight = |end: &PhaseEnd| (rank(end), pause(end));
+    if weight(&other) > weight(&one) {
         other
     } else {
         one

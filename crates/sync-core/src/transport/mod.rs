@@ -64,6 +64,10 @@ pub trait Transport: Debug + Send + Sync + 'static {
 
     /// Opens the live channel; an empty stream if the server has none.
     ///
+    /// # Behavior
+    /// The stream ends when the channel is lost. Called again, it goes on behind the last wake-up
+    /// that was handed out; where some may have been missed, it begins with [`Wakeup::Everything`].
+    ///
     /// # Errors
     /// What kept it from opening.
     async fn wakeups(&self) -> Result<WakeupStream, TransportError>;
