@@ -106,14 +106,16 @@ impl Entity {
         }
     }
 
-    /// Something changed while a resolver thought about it: the conflict is judged anew.
-    pub(crate) fn ask_again(&mut self, asked: &Conflict) {
+    /// Something changed while a resolver thought about it: the conflict is judged anew, if it is
+    /// still open.
+    pub(crate) fn ask_again(&mut self, asked: &Conflict) -> bool {
         let waits = self
             .head()
             .is_some_and(|head| head.op_id == asked.op_id && head.status == OpStatus::Deferred);
         if waits {
             self.reopen_with(Some(asked.server.clone()));
         }
+        waits
     }
 
     /// The user gives all operations up; the newest known server state comes into force. Returns

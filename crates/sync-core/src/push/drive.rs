@@ -1,6 +1,6 @@
 //! Brings entities forward step by step until each has had its attempt.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Key, PushPhase, Sent};
 use crate::error::SyncError;
@@ -86,11 +86,7 @@ impl PushPhase<'_> {
             self.context.config.push_concurrency
         };
         let count = limit.clamp(1, queue.len().max(1));
-        let mut batch: Vec<Key> = queue.drain(..count.min(queue.len())).collect();
-        // A resolver's answer may bring an entity whose turn it was anyway.
-        let mut met = BTreeSet::new();
-        batch.retain(|key| met.insert(key.clone()));
-        batch
+        queue.drain(..count.min(queue.len())).collect()
     }
 
     /// Looks at entities in one transaction: conflicts are judged, heads that will leave are

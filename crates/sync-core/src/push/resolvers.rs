@@ -152,32 +152,38 @@ impl PushPhase<'_> {
         Ok(())
     }
 
+    /// Applies an answer; `Some`: the entity can go on. One about an edit that is no longer there, or
+    /// is no longer in conflict, changes nothing: the entity has had its turn, or has it yet.
     async fn apply(&mut self, reply: Reply) -> Result<Option<Key>, SyncError> {
         let Reply {
             key,
             conflict,
             said,
         } = reply;
+        let had_its_turn = self.attempts.contains_key(&key);
         let flow = self
             .with_entity(&key, |entity, attempt, rules| {
-                attempt.answered = true;
-                match said {
-                    Ok(resolution) => match entity.resolve(&conflict, resolution, rules) {
-                        Some(flow) => {
-                            if flow == Flow::Again {
-                                attempt.last_conflict = Some(Box::new(conflict));
-                            }
-                            flow
+                let resolution = match said {
+                    Ok(resolution) => resolution,
+                    Err(reason) => return entity.put_off_after_failure(&conflict, &reason, rules),
+                };
+                match entity.resolve(&conflict, resolution, rules) {
+                    Some(flow) => {
+                        attempt.answered = true;
+                        if flow == Flow::Again {
+                            attempt.last_conflict = Some(Box::new(conflict));
                         }
-                        None => {
-                            entity.ask_again(&conflict);
-                            Flow::Again
-                        }
-                    },
-                    Err(reason) => entity.put_off_after_failure(&conflict, &reason, rules),
+                        flow
+                    }
+                    None if entity.ask_again(&conflict) => Flow::Again,
+                    None => Flow::Stop,
                 }
             })
             .await?;
-        Ok(self.go_on(&key, flow).then_some(key))
+        let goes_on = self.go_on(&key, flow);
+        if !goes_on && !had_its_turn {
+            self.attempts.remove(&key);
+        }
+        Ok(goes_on.then_some(key))
     }
 }

@@ -8,8 +8,8 @@ use futures::channel::oneshot;
 use serde_json::json;
 use sync_core::{ConflictResolver, ConflictStrategy, OpStatus, Resolution, resolve_fn};
 
-use crate::device::{Device, ID, purging, schema};
-use crate::server::{accepted, conflict, live};
+use crate::device::{Device, ID, id, kind, purging, schema};
+use crate::server::{accepted, conflict, live, refused};
 
 /// A device whose edit is in conflict, and whose resolver is asked by the next push.
 async fn in_conflict(resolver: Arc<dyn ConflictResolver>) -> Device {
@@ -44,24 +44,32 @@ async fn a_run_waits_a_little_for_a_resolver() {
     assert_eq!(device.server.asked().len(), 2);
 }
 
-#[tokio::test]
-async fn an_answer_that_comes_after_the_run_is_applied_by_the_next_without_asking_again() {
+/// A resolver that thinks about its first question until it is told to answer, and counts them.
+fn thinking() -> (
+    oneshot::Sender<()>,
+    Arc<AtomicUsize>,
+    Arc<dyn ConflictResolver>,
+) {
     let (answer, waiting) = oneshot::channel::<()>();
     let waiting = Arc::new(Mutex::new(Some(waiting)));
     let asked = Arc::new(AtomicUsize::new(0));
-    let resolver = {
-        let asked = asked.clone();
-        resolve_fn(move |_| {
-            asked.fetch_add(1, Ordering::Relaxed);
-            let waiting = waiting.lock().unwrap().take();
-            async move {
-                if let Some(waiting) = waiting {
-                    waiting.await?;
-                }
-                Ok(Resolution::AcceptClient)
+    let count = asked.clone();
+    let resolver = resolve_fn(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let waiting = waiting.lock().unwrap().take();
+        async move {
+            if let Some(waiting) = waiting {
+                waiting.await?;
             }
-        })
-    };
+            Ok(Resolution::AcceptClient)
+        }
+    });
+    (answer, asked, resolver)
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_the_run_is_applied_by_the_next_without_asking_again() {
+    let (answer, asked, resolver) = thinking();
     let device = in_conflict(resolver).await;
     device.push().await;
     assert_eq!(device.op().await.status, OpStatus::Deferred);
@@ -73,6 +81,69 @@ async fn an_answer_that_comes_after_the_run_is_applied_by_the_next_without_askin
     device.push_later().await;
     assert!(device.ops().await.is_empty());
     assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+/// A device that gave up the edit that a resolver thinks about, and has made another one.
+async fn with_another_edit(resolver: Arc<dyn ConflictResolver>) -> Device {
+    let device = in_conflict(resolver).await;
+    device.push().await;
+    device.engine.discard(&kind(), &id()).await.unwrap();
+    device.change("a", 4).await;
+    device.server.batches();
+    device
+}
+
+#[tokio::test]
+async fn an_answer_about_an_edit_that_was_given_up_sends_the_next_one_once() {
+    let (answer, _, resolver) = thinking();
+    let device = in_conflict(resolver).await;
+    device.push().await;
+    device.engine.discard(&kind(), &id()).await.unwrap();
+    for other in ["2", "3"].map(|digit| ID.replace('1', digit)) {
+        device.insert(json!({"id": other})).await;
+        device.server.answers(refused());
+    }
+    device.change("a", 4).await;
+    device.server.takes_batches_of(2);
+    device.server.batches();
+    answer.send(()).unwrap();
+    tokio::task::yield_now().await;
+    // The answer is taken when the others are through and this record's turn is next.
+    let stored = live(json!({"id": ID, "a": 4, "b": 1}), 4);
+    device.server.answers(accepted(stored));
+    device.push_later().await;
+    assert_eq!(device.server.batches(), [2, 1]);
+    assert_eq!(device.ops().await.len(), 2, "the refused ones");
+}
+
+#[tokio::test]
+async fn an_answer_about_an_edit_that_was_given_up_is_no_second_attempt_of_the_next_one() {
+    let (answer, _, resolver) = thinking();
+    let device = with_another_edit(resolver).await;
+    answer.send(()).unwrap();
+    tokio::task::yield_now().await;
+    device.server.answers(refused());
+    device.server.answers(refused());
+    device.push_later().await;
+    assert_eq!(device.server.batches(), [1]);
+    assert_eq!(device.op().await.try_count, 1);
+}
+
+#[tokio::test]
+async fn a_failure_to_decide_about_an_edit_that_was_given_up_does_not_hold_up_the_next_one() {
+    let (answer, _, resolver) = thinking();
+    let device = with_another_edit(resolver).await;
+    device.server.answers(refused());
+    device.push_later().await;
+    // Healthy operations go first; meanwhile the resolver fails.
+    device.insert(json!({"id": ID.replace('1', "2")})).await;
+    drop(answer);
+    tokio::task::yield_now().await;
+    device.server.answers(refused());
+    device.server.answers(refused());
+    device.server.batches();
+    device.push_later().await;
+    assert_eq!(device.server.batches(), [1, 1]);
 }
 
 #[tokio::test]
