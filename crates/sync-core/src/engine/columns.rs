@@ -41,15 +41,10 @@ impl Layout {
     /// more, or pass some over that it is to hold now? What stays on the device from now on is given
     /// up knowingly.
     fn lacks(&self, before: &Self, schema: &TableSchema) -> bool {
-        let is_lost = |field: &&String| schema.by_field(field).is_none();
         let extra_lost = before.extra.is_some() && before.extra != self.extra;
         let passed_over = !before.local_only.is_disjoint(&self.synced);
-        extra_lost
-            || passed_over
-            || before
-                .synced
-                .difference(&self.synced)
-                .any(|field| is_lost(&field))
+        let mut left = before.synced.difference(&self.synced);
+        extra_lost || passed_over || left.any(|field| schema.by_field(field).is_none())
     }
 }
 
