@@ -45,6 +45,7 @@ impl Raw {
                     let mut sent = socket.write_all(&raw.first).await;
                     while sent.is_ok() {
                         if let Some(pause) = raw.every {
+                            // Dripping is a matter of pace: without one it floods or stands still.
                             tokio::time::sleep(pause).await;
                         }
                         sent = socket.write_all(&raw.forever).await;
