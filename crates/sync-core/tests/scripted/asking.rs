@@ -61,7 +61,7 @@ async fn a_record_found_under_a_name_of_ones_own_is_merged_with_not_covered() {
 /// A device whose edit met its own version: the server cannot check it.
 pub(crate) async fn unreliable() -> Device {
     let note = json!({"id": ID, "a": 1, "b": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("a", 2).await;
     device
         .server
@@ -185,12 +185,7 @@ async fn an_edit_behind_a_success_without_a_record_asks_what_it_is_based_on() {
 
 #[tokio::test]
 async fn a_create_behind_a_deletion_without_a_record_is_checked_for_absence() {
-    let device = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let device = Device::having(json!({"id": ID, "a": 1})).await;
     device.delete().await;
     device.server.answers(PushOutcome::Accepted { state: None });
     device.push().await;
@@ -209,7 +204,7 @@ async fn a_create_behind_a_deletion_without_a_record_is_checked_for_absence() {
 #[tokio::test]
 async fn a_success_without_a_record_is_confirmed_at_once_if_a_pull_brought_something() {
     let note = json!({"id": ID, "a": 1, "b": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("a", 2).await;
     device.server.loses_a_push();
     device.push().await;
@@ -290,7 +285,7 @@ async fn a_create_in_conflict_with_nothing_at_a_wrong_address_stays() {
 #[tokio::test]
 async fn a_success_whose_record_is_gone_by_now_takes_the_row_along() {
     let note = json!({"id": ID, "a": 1, "b": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("a", 2).await;
     device.server.loses_a_push();
     device.push().await;
@@ -306,7 +301,7 @@ async fn a_success_whose_record_is_gone_by_now_takes_the_row_along() {
 #[tokio::test]
 async fn a_record_that_changes_at_every_attempt_waits_for_the_next_run() {
     let note = json!({"id": ID, "a": 1, "b": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("a", 2).await;
     let mut events = device.engine.events();
     for number in 2..9 {

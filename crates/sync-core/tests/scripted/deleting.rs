@@ -129,12 +129,7 @@ async fn what_a_server_adds_to_a_fresh_record_does_not_save_it_from_its_deletion
 
 #[tokio::test]
 async fn what_somebody_added_to_a_record_saves_it_from_a_waiting_deletion() {
-    let device = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let device = Device::having(json!({"id": ID, "a": 1})).await;
     device.change("a", 2).await;
     device.server.loses_a_push();
     device.push().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
-use sync_core::store::{OpQuery, RowWrite, Store};
+use sync_core::store::{OpQuery, QuarantineEntry, RowWrite, Store};
 use sync_core::{
     ChangedFields, Clock, Column, ColumnType, EntityId, Entropy, Env, EventStream, Kind,
     MemoryStore, Op, Record, RetryPolicy, SoftDelete, SyncConfig, SyncEngine, SyncEngineBuilder,
@@ -141,6 +141,11 @@ impl Device {
         device
     }
 
+    /// The same with the usual table.
+    pub(crate) async fn having(row: Value) -> Self {
+        Self::with(schema("updated_at", vec![]), purging(), row).await
+    }
+
     pub(crate) fn pass(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
         self.outside.millis.fetch_add(millis, Ordering::Relaxed);
@@ -203,6 +208,11 @@ impl Device {
         let mut ops = self.ops().await;
         assert_eq!(ops.len(), 1, "{ops:?}");
         ops.remove(0)
+    }
+
+    /// What lies in quarantine.
+    pub(crate) async fn set_aside(&self) -> Vec<QuarantineEntry> {
+        self.engine.quarantined(&kind(), 100).await.unwrap()
     }
 
     pub(crate) fn now(&self) -> i64 {

@@ -18,7 +18,7 @@ fn with_unreadable(mut page: PullPage, text: &str) -> PullPage {
 }
 
 async fn set_aside(device: &Device) -> Vec<(String, Value)> {
-    let entries = device.engine.quarantined(&kind(), 10).await.unwrap();
+    let entries = device.set_aside().await;
     let pairs = entries.into_iter().map(|entry| (entry.key, entry.row));
     pairs.collect()
 }

@@ -1,15 +1,23 @@
 //! Pulled rows of kinds that refer to each other: none without its parent, no parent away from
 //! under its children.
 
-use futures::FutureExt;
-use futures::StreamExt;
 use serde_json::json;
-use sync_core::{SyncEvent, SyncOptions};
+use sync_core::{EventStream, SyncEvent, SyncOptions};
 
+use crate::device::told;
 use crate::family::{Family, Home, kind};
 
 fn todo(id: &str, list: &str) -> serde_json::Value {
     json!({"id": id, "title": "T", "list_id": list})
+}
+
+/// A device that has the list `l` with the todo `t`.
+async fn list_with_todo() -> Family {
+    let family = Family::new().await;
+    family.home.has("lists", json!({"id": "l"}));
+    family.home.has("todos", todo("t", "l"));
+    family.sync().await;
+    family
 }
 
 #[tokio::test]
@@ -76,10 +84,7 @@ async fn a_tree_comes_in_whatever_order_its_rows_come() {
 
 #[tokio::test]
 async fn an_answer_that_names_an_unknown_parent_waits_too() {
-    let family = Family::new().await;
-    family.home.has("lists", json!({"id": "l"}));
-    family.home.has("todos", todo("t", "l"));
-    family.sync().await;
+    let family = list_with_todo().await;
     let edited = json!({"id": "t", "title": "mine", "list_id": "l"});
     family.replace("todos", edited).await;
     // Somebody moved it, and the list that it is in now has not come yet.
@@ -100,23 +105,14 @@ async fn an_answer_that_names_an_unknown_parent_waits_too() {
 
 // -- removing ----------------------------------------------------------------------------------
 
-#[tokio::test]
-async fn a_deleted_parent_stays_until_its_children_are_gone() {
-    let family = Family::new().await;
-    family.home.has("lists", json!({"id": "l"}));
-    family.home.has("todos", todo("t", "l"));
-    family.sync().await;
-    family.home.deletes("lists", "l");
-    let mut events = family.engine.events();
-    family.sync().await;
+/// The list that the server no longer has is still here, which was told, and goes behind its todo.
+async fn assert_stays_until_its_child_goes(family: &Family, events: &mut EventStream) {
     assert_eq!(family.rows("lists"), ["l"]);
     assert_eq!(family.quarantined("lists").await.len(), 1);
-    let told: Vec<SyncEvent> =
-        std::iter::from_fn(|| events.next().now_or_never().flatten()).collect();
     let names_it =
         |event: &SyncEvent| matches!(event, SyncEvent::RowQuarantined { key, .. } if key == "l");
+    let told = told(events);
     assert!(told.iter().any(names_it), "{told:?}");
-
     family.home.deletes("todos", "t");
     family.sync().await;
     assert_eq!(family.rows("lists"), Vec::<String>::new());
@@ -124,11 +120,17 @@ async fn a_deleted_parent_stays_until_its_children_are_gone() {
 }
 
 #[tokio::test]
-async fn a_deleted_parent_stays_until_its_childrens_operations_are_settled() {
-    let family = Family::new().await;
-    family.home.has("lists", json!({"id": "l"}));
-    family.home.has("todos", todo("t", "l"));
+async fn a_deleted_parent_stays_until_its_children_are_gone() {
+    let family = list_with_todo().await;
+    family.home.deletes("lists", "l");
+    let mut events = family.engine.events();
     family.sync().await;
+    assert_stays_until_its_child_goes(&family, &mut events).await;
+}
+
+#[tokio::test]
+async fn a_deleted_parent_stays_until_its_childrens_operations_are_settled() {
+    let family = list_with_todo().await;
     family.delete("todos", "t").await;
     family.home.deletes("lists", "l");
     let pull = SyncOptions::default().no_push();
@@ -158,32 +160,16 @@ async fn a_tree_that_was_deleted_goes_in_one_pull() {
 
 #[tokio::test]
 async fn a_sweep_that_must_leave_a_parent_says_so_and_takes_it_later() {
-    let family = Family::new().await;
-    family.home.has("lists", json!({"id": "l"}));
-    family.home.has("todos", todo("t", "l"));
-    family.sync().await;
+    let family = list_with_todo().await;
     family.home.loses("lists", "l");
     let mut events = family.engine.events();
     family.engine.full_resync(false).await.unwrap();
-    assert_eq!(family.rows("lists"), ["l"]);
-    let told: Vec<SyncEvent> =
-        std::iter::from_fn(|| events.next().now_or_never().flatten()).collect();
-    let names_it =
-        |event: &SyncEvent| matches!(event, SyncEvent::RowQuarantined { key, .. } if key == "l");
-    assert!(told.iter().any(names_it), "{told:?}");
-
-    family.home.deletes("todos", "t");
-    family.sync().await;
-    assert_eq!(family.rows("lists"), Vec::<String>::new());
-    assert_eq!(family.quarantined("lists").await, []);
+    assert_stays_until_its_child_goes(&family, &mut events).await;
 }
 
 #[tokio::test]
 async fn a_sweep_takes_parents_and_children_that_are_both_gone() {
-    let family = Family::new().await;
-    family.home.has("lists", json!({"id": "l"}));
-    family.home.has("todos", todo("t", "l"));
-    family.sync().await;
+    let family = list_with_todo().await;
     family.home.loses("lists", "l");
     family.home.loses("todos", "t");
     family.engine.full_resync(true).await.unwrap();

@@ -33,7 +33,7 @@ async fn kept_epoch(device: &Device) -> Option<String> {
 
 /// What was exported.
 async fn exported(device: &Device) -> Vec<Value> {
-    let entries = device.engine.quarantined(&kind(), 100).await.unwrap();
+    let entries = device.set_aside().await;
     let exported = entries
         .into_iter()
         .filter(|entry| entry.cause == QuarantineCause::ServerRestored);
@@ -392,12 +392,12 @@ async fn an_unfit_row_of_the_lost_past_does_not_come_back_when_it_fits() {
         .server
         .lists(json!({"id": ID, "a": "x", "deleted_at": false, "updated_at": 7}));
     device.pull().await;
-    let before = device.engine.quarantined(&kind(), 10).await.unwrap();
+    let before = device.set_aside().await;
     assert_eq!(before.len(), 1, "a stamp of 1970: {before:?}");
     device.server.is_of_epoch("two");
     device.server.lists(row("old", 3));
     device.pull().await;
-    let after = device.engine.quarantined(&kind(), 10).await.unwrap();
+    let after = device.set_aside().await;
     assert_eq!(
         (after.len(), after[0].cause),
         (1, QuarantineCause::ServerRestored)

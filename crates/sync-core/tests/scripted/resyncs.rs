@@ -220,12 +220,7 @@ async fn a_cursor_that_expired_later_sweeps() {
 
 #[tokio::test]
 async fn a_deletion_that_meets_a_waiting_edit_is_kept_for_it() {
-    let device = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let device = Device::having(json!({"id": ID, "a": 1})).await;
     device.change("a", 2).await;
     device
         .insert(json!({"id": "22222222-2222-4222-8222-222222222222", "a": 1}))
@@ -246,12 +241,7 @@ async fn a_deletion_that_meets_a_waiting_edit_is_kept_for_it() {
 
 #[tokio::test]
 async fn a_record_that_is_still_there_is_not_parked_as_deleted() {
-    let device = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let device = Device::having(json!({"id": ID, "a": 1})).await;
     device.change("a", 2).await;
     device.server.lists_all(vec![]);
     device.server.answers(refused());
@@ -268,12 +258,7 @@ async fn a_record_that_is_still_there_is_not_parked_as_deleted() {
 
 #[tokio::test]
 async fn a_success_without_a_record_is_confirmed_by_a_resync() {
-    let known = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let known = Device::having(json!({"id": ID, "a": 1})).await;
     known.change("a", 2).await;
     let new = with_rows(0).await;
     new.insert(json!({"id": ID, "a": 2})).await;

@@ -30,7 +30,7 @@ async fn what_cannot_be_used_is_set_aside_with_its_reason() {
     let report = device.pull().await;
     assert_eq!((report.pull, report.stats.pulled), (PhaseEnd::Completed, 2));
     assert_eq!(ids(&device), ["good", "just"]);
-    let entries = device.engine.quarantined(&kind(), 10).await.unwrap();
+    let entries = device.set_aside().await;
     assert_eq!(entries.len(), 5);
     assert!(entries.iter().all(|entry| items.contains(&entry.row)));
     let of = |key: &str| entries.iter().find(|entry| entry.key == key).unwrap();
@@ -154,55 +154,28 @@ async fn a_kept_tombstone_counts_as_a_deletion_and_one_that_the_table_refuses_ta
     assert_eq!(changes(&device, full).await, [(1, 0)]);
     assert_eq!(changes(&device, gone(13)).await, [(0, 1)]);
     assert_eq!(ids(&device), [""; 0]);
-    assert!(
-        device
-            .engine
-            .quarantined(&kind(), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(device.set_aside().await.is_empty());
 }
 
 #[tokio::test]
 async fn what_was_set_aside_is_released_when_it_comes_right_and_when_the_table_changes() {
     let device = device().await;
     changes(&device, json!({"id": "a"})).await;
-    assert_eq!(
-        device.engine.quarantined(&kind(), 10).await.unwrap().len(),
-        1
-    );
+    assert_eq!(device.set_aside().await.len(), 1);
     changes(&device, row("a", 12)).await;
-    assert!(
-        device
-            .engine
-            .quarantined(&kind(), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(device.set_aside().await.is_empty());
 
     let title = || Column::new("title", ColumnType::Text);
     let mut device = Device::new(schema("updated_at", vec![title()]), purging()).await;
     changes(&device, row("b", 12)).await;
-    assert_eq!(
-        device.engine.quarantined(&kind(), 10).await.unwrap().len(),
-        1
-    );
+    assert_eq!(device.set_aside().await.len(), 1);
     device
         .restart(schema("updated_at", vec![title().nullable()]), purging())
         .await;
     let mut with_title = row("c", 13);
     with_title["title"] = json!("there");
     changes(&device, with_title).await;
-    assert!(
-        device
-            .engine
-            .quarantined(&kind(), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(device.set_aside().await.is_empty());
     assert_eq!(ids(&device), ["b", "c"]);
 }
 
@@ -221,7 +194,7 @@ async fn a_row_that_was_never_sent_goes_although_the_servers_record_in_its_place
     device.delete().await;
     assert_eq!(device.row(), None, "the user sees it go");
     assert_eq!(device.ops().await, [], "there is nothing to delete there");
-    let set_aside = device.engine.quarantined(&kind(), 10).await.unwrap();
+    let set_aside = device.set_aside().await;
     assert_eq!(set_aside.len(), 1, "the server's record is kept");
     let fits = json!({"id": ID, "a": 2, "title": "theirs", "updated_at": stamp(3).to_json()});
     device.server.lists(fits);

@@ -9,7 +9,7 @@ use sync_core::{
 };
 
 use crate::asking::unreliable;
-use crate::device::{Device, ID, kind, marked, purging, schema, told};
+use crate::device::{Device, ID, marked, purging, schema, told};
 use crate::server::{Asked, accepted, conflict, if_base, live, refused, sent, stamp};
 
 fn names(op: &sync_core::transport::PushOp) -> Vec<&str> {
@@ -91,12 +91,7 @@ async fn a_create_over_a_kept_row_of_a_deleted_record_brings_it_back() {
 
 #[tokio::test]
 async fn a_refused_operation_waits_longer_each_time_and_is_set_aside_at_last() {
-    let device = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let device = Device::having(json!({"id": ID, "a": 1})).await;
     device.change("a", 2).await;
     let mut events = device.engine.events();
     for attempt in 1..=3 {
@@ -136,12 +131,7 @@ async fn a_refused_operation_waits_longer_each_time_and_is_set_aside_at_last() {
 
 #[tokio::test]
 async fn an_operation_in_trouble_waits_as_after_its_first_failure() {
-    let device = Device::with(
-        schema("updated_at", vec![]),
-        purging(),
-        json!({"id": ID, "a": 1}),
-    )
-    .await;
+    let device = Device::having(json!({"id": ID, "a": 1})).await;
     device.change("a", 2).await;
     device.server.loses_a_push();
     device.push().await;
@@ -167,7 +157,7 @@ async fn pushes_of_a_run(device: &Device) -> usize {
 async fn every_judgement_of_a_run_counts_whatever_brought_it() {
     let note = json!({"id": ID, "a": 1, "b": 1});
     // What a pull brought.
-    let device = Device::with(schema("updated_at", vec![]), purging(), note.clone()).await;
+    let device = Device::having(note.clone()).await;
     device.change("a", 2).await;
     device
         .server
@@ -176,7 +166,7 @@ async fn every_judgement_of_a_run_counts_whatever_brought_it() {
     assert_eq!(pushes_of_a_run(&device).await, 3);
 
     // What a fetch shows of an unknown base.
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("b", 2).await;
     device.server.answers(PushOutcome::Accepted { state: None });
     device.push().await;
@@ -201,7 +191,7 @@ async fn every_judgement_of_a_run_counts_whatever_brought_it() {
 #[tokio::test]
 async fn conflicts_without_a_record_count_like_others() {
     let note = json!({"id": ID, "a": 1, "b": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("a", 2).await;
     let mut events = device.engine.events();
     for number in 2..9 {
@@ -271,7 +261,7 @@ async fn a_404_before_a_forced_push_at_a_wrong_address_proves_nothing() {
 #[tokio::test]
 async fn what_an_edit_is_based_on_does_not_prove_that_it_landed() {
     let note = json!({"id": ID, "a": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note).await;
+    let device = Device::having(note).await;
     device.change("a", 2).await;
     device.change("a", 1).await;
     device.server.loses_a_push();
@@ -300,35 +290,25 @@ async fn an_answer_that_the_table_refuses_is_set_aside_and_released_when_it_come
         (row.get("a"), row.get("title")),
         (Some(&json!(2)), Some(&json!("mine")))
     );
-    let set_aside = device.engine.quarantined(&kind(), 10).await.unwrap();
+    let set_aside = device.set_aside().await;
     assert_eq!(set_aside.len(), 1);
     let is_told = |event| matches!(event, SyncEvent::RowQuarantined { .. });
     assert!(told(&mut events).into_iter().any(is_told));
 
     // A write of the user's brings nothing of the server's; the next answer does.
     device.change("a", 3).await;
-    assert_eq!(
-        device.engine.quarantined(&kind(), 10).await.unwrap().len(),
-        1
-    );
+    assert_eq!(device.set_aside().await.len(), 1);
     device.server.shows(live(json!({"id": ID, "a": 2}), 2));
     let right = json!({"id": ID, "a": 3, "title": "mine"});
     device.server.answers(accepted(live(right, 3)));
     device.push_later().await;
-    assert!(
-        device
-            .engine
-            .quarantined(&kind(), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(device.set_aside().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_base_that_moves_without_news_moves_the_check_and_the_key() {
     let note = json!({"id": ID, "a": 1, "b": 1});
-    let device = Device::with(schema("updated_at", vec![]), purging(), note.clone()).await;
+    let device = Device::having(note.clone()).await;
     device.change("a", 2).await;
     device.server.answers(refused());
     device.push().await;
