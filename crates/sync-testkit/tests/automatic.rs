@@ -42,6 +42,8 @@ struct Server(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     pulled: Vec<String>,
+    /// A kind of which it answers no pull.
+    refused: Option<Kind>,
     pushes: usize,
     openings: usize,
     channels: VecDeque<UnboundedReceiver<Wakeup>>,
@@ -78,7 +80,12 @@ impl Server {
 #[async_trait]
 impl Transport for Server {
     async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>, TransportError> {
-        self.state().pulled.push(request.kind.to_string());
+        let mut state = self.state();
+        state.pulled.push(request.kind.to_string());
+        if state.refused.as_ref() == Some(&request.kind) {
+            let message = "as the test wants it";
+            return Err(TransportError::new(TransportErrorKind::Rejected, message));
+        }
         Ok(Answer::new(PullPage::new(Vec::new())))
     }
 
@@ -280,6 +287,31 @@ async fn a_kind_is_pulled_again_after_a_run_that_failed_and_not_before_the_back_
     assert_eq!(app.server.pulled(), [""; 0]);
     app.pass(MOMENT).await;
     assert_eq!(app.server.pulled(), ["labels", "notes"]);
+}
+
+#[tokio::test]
+async fn a_kind_that_cannot_be_pulled_backs_off_alone() {
+    let app = App::new().await;
+    let channel = app.server.channel();
+    app.server.state().refused = Some(kind("labels"));
+    let app = app.started().await;
+    app.write("a").await;
+    channel.unbounded_send(changed("notes")).unwrap();
+    channel.unbounded_send(changed("labels")).unwrap();
+    app.pass(PAUSE).await;
+    assert_eq!(
+        (app.server.pulled(), app.server.pushes()),
+        (vec!["notes".to_owned()], 1)
+    );
+    app.pass(10 * SECOND - 2 * PAUSE).await;
+    assert_eq!(app.server.pulled(), ["labels"]);
+    app.pass(20 * SECOND - MOMENT).await;
+    assert_eq!(app.server.pulled(), [""; 0]);
+    app.server.state().refused = None;
+    app.pass(MOMENT).await;
+    assert_eq!(app.server.pulled(), ["labels"]);
+    app.pass(4 * MINUTE).await;
+    assert_eq!(app.server.pulled(), [""; 0], "it is in order again");
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
-//! Runs by themselves: at an interval, sooner after a failure.
+//! Runs by themselves: at an interval, after edits and wake-ups, and again after a failure.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, Weak};
@@ -10,12 +9,12 @@ use futures::future::OptionFuture;
 use futures::stream::StreamExt;
 use tokio::task::JoinHandle;
 
+use super::agenda::Agenda;
 use super::live::Listener;
 use super::turn::Request;
 use super::{Shared, SyncEngine, SyncOptions};
 use crate::env::Env;
 use crate::id::Kind;
-use crate::stats::{PhaseEnd, SyncReport};
 use crate::store::{ChangeNotice, ChangeStream};
 
 /// The task behind automatic runs; it ends with its handle, or with the last engine.
@@ -41,7 +40,8 @@ impl SyncEngine {
     ///
     /// After a failure the next run comes after the back-off, or when the server said
     /// (`Retry-After`, up to [`crate::SyncConfig::retry_after_max`]), and not before: edits and
-    /// wake-ups wait too.
+    /// wake-ups wait too. A kind whose pull alone failed is left alone for the back-off, and holds
+    /// up nothing else.
     ///
     /// Needs a tokio runtime. Calling it again starts over.
     pub fn start_auto(&self) {
@@ -64,8 +64,7 @@ impl SyncEngine {
 }
 
 async fn run_forever(shared: Weak<Shared>) {
-    let mut last_pulled: BTreeMap<Kind, Duration> = BTreeMap::new();
-    let mut failures = 0;
+    let mut agenda = Agenda::default();
     let mut listener = Listener::new(shared.clone());
     loop {
         let Some(strong) = shared.upgrade() else {
@@ -76,26 +75,20 @@ async fn run_forever(shared: Weak<Shared>) {
         }
         // From before the run, so that an edit made while it works is not overlooked.
         let edits = strong.context.store.changes();
-        let now = strong.context.env.monotonic();
-        let mut pulled: BTreeSet<Kind> = strong.due(&last_pulled, now).collect();
-        pulled.extend(listener.owed().cloned());
-        let options = SyncOptions::default().pull_kinds(pulled.clone());
+        let began = strong.context.env.monotonic();
+        let kinds = agenda.due(&strong, listener.owed(), began);
+        let options = SyncOptions::default().pull_kinds(kinds.clone());
         let outcome = strong
             .request(Request {
                 options,
                 resync: None,
             })
             .await;
-        let failed = !outcome.as_ref().is_ok_and(SyncReport::is_complete);
-        failures = if failed { failures + 1 } else { 0 };
-        if !failed {
-            last_pulled.extend(pulled.into_iter().map(|kind| (kind, now)));
-            listener.settled();
-        }
+        listener.settled(&agenda.note(&strong, kinds, began, &outcome));
         let pause = Pause {
-            longest: strong.pause(failures, outcome.ok().as_ref(), &last_pulled),
+            longest: agenda.pause(&strong, outcome.ok().as_ref()),
             // Edits and wake-ups wait for the back-off like everything else.
-            may_be_cut_short: !failed,
+            may_be_cut_short: !agenda.backs_off(),
             debounce: strong.context.config.push_debounce,
         };
         let env = strong.context.env.clone();
@@ -151,27 +144,13 @@ async fn edited(mut edits: ChangeStream) {
 }
 
 impl Shared {
-    fn interval(&self, kind: &Kind) -> Duration {
+    pub(super) fn interval(&self, kind: &Kind) -> Duration {
         let own = self
             .context
             .tables
             .get(kind)
             .and_then(|table| table.sync_interval);
         own.unwrap_or(self.context.config.auto_interval)
-    }
-
-    /// Kinds whose time has come.
-    fn due(
-        &self,
-        last_pulled: &BTreeMap<Kind, Duration>,
-        now: Duration,
-    ) -> impl Iterator<Item = Kind> {
-        let is_due = move |kind: &&Kind| {
-            last_pulled
-                .get(*kind)
-                .is_none_or(|last| last.saturating_add(self.interval(kind)) <= now)
-        };
-        self.context.tables.keys().filter(is_due).cloned()
     }
 
     /// After so many failures in a row.
@@ -183,39 +162,5 @@ impl Shared {
         back_off
             .max(config.backoff_min / 10)
             .min(config.auto_interval)
-    }
-
-    /// How long until the next run.
-    fn pause(
-        &self,
-        failures: u32,
-        report: Option<&SyncReport>,
-        last_pulled: &BTreeMap<Kind, Duration>,
-    ) -> Duration {
-        let now = self.context.env.monotonic();
-        let until_due = |kind: &Kind| {
-            let last = last_pulled.get(kind).copied().unwrap_or(now);
-            last.saturating_add(self.interval(kind)).saturating_sub(now)
-        };
-        let auto_interval = self.context.config.auto_interval;
-        let regular = self
-            .context
-            .tables
-            .keys()
-            .map(until_due)
-            .min()
-            .unwrap_or(auto_interval);
-        if failures == 0 {
-            return regular.max(Duration::from_millis(1));
-        }
-        let asked = report
-            .into_iter()
-            .flat_map(|report| [&report.push, &report.pull]);
-        let asked = asked.filter_map(|end| match end {
-            PhaseEnd::Offline { retry_after, .. } => *retry_after,
-            _ => None,
-        });
-        let back_off = self.back_off(failures);
-        asked.max().map_or(back_off, |asked| asked.max(back_off))
     }
 }

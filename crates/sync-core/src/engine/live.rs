@@ -20,7 +20,7 @@ pub(super) struct Listener {
     opened_before: bool,
     /// Openings in a row of which nothing lasting came.
     failures: u32,
-    /// Kinds that the server said to have changed, and that no complete run has pulled since.
+    /// Kinds that the server said to have changed, and that no run has pulled since.
     owed: BTreeSet<Kind>,
 }
 
@@ -52,13 +52,13 @@ impl Listener {
     }
 
     /// Kinds that the server said to have changed.
-    pub(super) fn owed(&self) -> impl Iterator<Item = &Kind> {
-        self.owed.iter()
+    pub(super) fn owed(&self) -> &BTreeSet<Kind> {
+        &self.owed
     }
 
-    /// A complete run has pulled all that was owed when it began; nothing was heard meanwhile.
-    pub(super) fn settled(&mut self) {
-        self.owed.clear();
+    /// A run has pulled these kinds; nothing was heard since it began.
+    pub(super) fn settled(&mut self, pulled: &BTreeSet<Kind>) {
+        self.owed.retain(|kind| !pulled.contains(kind));
     }
 
     /// Waits until the server says that a kind of this engine has changed. Cancelled, it goes on where

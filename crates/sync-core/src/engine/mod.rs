@@ -1,6 +1,7 @@
 //! The engine: the one thing an app holds.
 
 mod account;
+mod agenda;
 mod alone;
 mod auto;
 mod blocked;
