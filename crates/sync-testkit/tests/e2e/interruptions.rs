@@ -167,3 +167,20 @@ async fn hazard_e39_an_edit_is_sent_soon_without_waiting_for_the_interval() {
     here.engine.stop_auto();
     assert_eq!(server.get(NOTES, "a").unwrap()["title"], "soon");
 }
+
+#[tokio::test]
+async fn e2e_a_change_elsewhere_arrives_without_waiting_for_the_interval() {
+    let server = MockServer::start().await.unwrap();
+    seed_note(&server);
+    let here = Setup::new(&server).open().await;
+    let mut events = here.engine.events();
+    here.engine.start_auto();
+    // The first run, and the one that looks for what changed before the channel was open.
+    for _ in 0..2 {
+        while !matches!(events.next().await, Some(SyncEvent::SyncCompleted { .. })) {}
+    }
+    server.update(NOTES, "n1", json!({"title": "elsewhere"}));
+    while !matches!(events.next().await, Some(SyncEvent::CacheUpdate { .. })) {}
+    here.engine.stop_auto();
+    assert_eq!(here.live("n1").await.unwrap()["title"], "elsewhere");
+}
