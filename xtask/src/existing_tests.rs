@@ -37,7 +37,7 @@ impl Test {
 }
 
 /// Builds the workspace's test programs; `change` may alter the call.
-pub(crate) fn build(change: impl FnOnce(&mut Command)) -> Result<Vec<Program>> {
+pub(crate) fn build(change: impl FnOnce(&mut Command) -> Result<()>) -> Result<Vec<Program>> {
     let metadata = workspace::metadata()?;
     let mut command = workspace::cargo(&metadata.workspace_root);
     command.args([
@@ -46,7 +46,7 @@ pub(crate) fn build(change: impl FnOnce(&mut Command)) -> Result<Vec<Program>> {
         "--message-format",
         "json-render-diagnostics",
     ]);
-    change(&mut command);
+    change(&mut command)?;
     let output = command.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err("the tests cannot be built".into());

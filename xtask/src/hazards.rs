@@ -42,6 +42,7 @@ fn check() -> Result<()> {
     let reasons = reasons()?;
     let tests = existing_tests::of(&existing_tests::build(|command| {
         command.arg("--workspace");
+        Ok(())
     })?)?;
     let mut gaps = Vec::new();
     for hazard in &hazards {

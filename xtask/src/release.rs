@@ -1,8 +1,8 @@
-//! Tasks that are programs of their own, in a release build; with planted defects in a build of its own.
+//! Tasks that are programs of their own, in a release build.
 
 use std::process::Command;
 
-use crate::Result;
+use crate::{Result, planted};
 
 /// Runs the program of a package. With `--planted` among the arguments it is built with defects
 /// that can be switched on. Did it succeed?
@@ -11,10 +11,7 @@ pub(crate) fn run(package: &str, arguments: &[String]) -> Result<bool> {
     let mut command = Command::new(cargo);
     command.args(["run", "--quiet", "--release", "--package", package]);
     if arguments.iter().any(|argument| argument == "--planted") {
-        // Never in a normal build: neither its flags nor its files meet those of one.
-        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/planted");
-        command.args(["--target-dir", files]);
-        command.env("RUSTFLAGS", "--cfg sync_planted");
+        planted::plant(&mut command)?;
     }
     let status = command.arg("--").args(arguments).status()?;
     Ok(status.success())

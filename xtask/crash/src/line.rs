@@ -59,7 +59,7 @@ impl fmt::Display for Line {
 }
 
 impl Line {
-    /// Reads a whole line; `None` for one that the kill has cut off.
+    /// Reads a whole line; `None` for one that nobody tells.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();
         let begins = |act, number: &str, kind: &str, id: &str| {

@@ -1,21 +1,18 @@
 //! Breaks the library on purpose and wants to see red.
 
 use super::Hazard;
-use crate::Result;
 use crate::existing_tests::{self, Program, Test};
+use crate::{Result, planted};
 
 /// The packages whose tests answer hazards that a planted defect brings back.
 const PACKAGES: [&str; 2] = ["sync-core", "sync-testkit"];
 
 pub(super) fn run(hazards: &[Hazard]) -> Result<()> {
     let programs = existing_tests::build(|command| {
-        // never in a normal build: neither its flags nor its files meet those of one
-        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/planted");
-        command.args(["--target-dir", files]);
-        command.env("RUSTFLAGS", "--cfg sync_planted");
         for package in PACKAGES {
             command.args(["--package", package]);
         }
+        planted::plant(command)
     })?;
     println!();
     let mut unproven = Vec::new();

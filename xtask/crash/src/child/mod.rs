@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use sync_core::store::OpQuery;
-use sync_core::{EventStream, Op, OpStatus, Resolution, SyncConfig, SyncEngine, SyncEvent};
+use sync_core::{Env, EventStream, Op, OpStatus, Resolution, SyncConfig, SyncEngine, SyncEvent};
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
 
@@ -25,6 +25,11 @@ use crate::tables::{KINDS, config, create_sql, schema};
 
 /// How often a process that is to come to rest tries to.
 const MOST_RUNS: u32 = 400;
+/// So long the next life waits for the last one, which could not release its lease. There is no
+/// shorter one.
+const LEASE: Duration = Duration::from_millis(100);
+/// The longest pause between two runs.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// What the parent asks of the process.
 #[derive(Debug, Clone)]
@@ -80,8 +85,7 @@ fn settings(aim: Option<Phase>) -> SyncConfig {
         .with_backoff_max(Duration::from_millis(5))
         .with_conflict_retry_delay(Duration::from_millis(1))
         .with_max_outbox_try_count(3)
-        // The next life does not wait long for the last one, which cannot release its lease.
-        .with_lease_duration(Duration::from_millis(200))
+        .with_lease_duration(LEASE)
 }
 
 /// Lives as the parent says.
@@ -141,8 +145,9 @@ async fn sync_on(engine: SyncEngine, stage: Arc<Stage>, orders: &Orders) -> Resu
         } else {
             engine.sync().await?;
         }
-        let pause = Duration::from_micros(dice.u64(..2_000));
-        tokio::time::sleep(pause).await;
+        // There is nothing to wait for: an app whose runs follow each other without a pause would
+        // be killed in nothing but a run.
+        tokio::time::sleep(LONGEST_PAUSE.mul_f64(dice.f64())).await;
     }
 }
 
@@ -189,10 +194,19 @@ async fn come_to_rest(engine: &SyncEngine) -> Result<()> {
             return Ok(());
         }
         resynced = at_rest;
+        until_one_is_due(&waiting).await;
         last = Some((report, waiting));
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     Err(format!("it does not come to rest: {last:?}").into())
+}
+
+/// Waits for the first of the operations that were put off; not at all if there is none.
+async fn until_one_is_due(ops: &[Op]) {
+    let now = Env::system().now().unix_millis();
+    let put_off = ops.iter().filter_map(|op| op.next_attempt_at);
+    let first = put_off.filter(|due| *due > now).min().unwrap_or(now);
+    let wait = u64::try_from(first - now).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(wait)).await;
 }
 
 /// Are all operations stuck, or behind one that is?

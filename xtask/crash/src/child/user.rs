@@ -14,6 +14,8 @@ use crate::Result;
 use crate::line::{Act, Line};
 use crate::tables::{FLAGS, LABELS, NOTES, TALLIES, ids, mark, record, refused_ids};
 
+/// The longest pause between two writes.
+const LONGEST_PAUSE: Duration = Duration::from_millis(3);
 /// Notes beyond this number are created without being edited again.
 const EDITED_NOTES: usize = 30;
 
@@ -48,7 +50,9 @@ impl User {
     pub(crate) async fn write_on(mut self) -> Result<()> {
         loop {
             self.act().await?;
-            let pause = Duration::from_micros(self.dice.u64(..3_000));
+            // There is nothing to wait for: this is how busy the user is. One who never rests would
+            // hold the only writer all the time, and no run would get on.
+            let pause = LONGEST_PAUSE.mul_f64(self.dice.f64());
             tokio::time::sleep(pause).await;
         }
     }

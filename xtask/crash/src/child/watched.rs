@@ -67,6 +67,10 @@ impl Store for WatchedStore {
         }))
     }
 
+    fn identity(&self) -> Option<String> {
+        self.file.identity()
+    }
+
     fn changes(&self) -> ChangeStream {
         self.file.changes()
     }

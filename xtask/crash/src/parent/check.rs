@@ -149,7 +149,7 @@ pub(crate) fn at_rest(
     only_refused_wait(file, &mut found);
     replicas_equal(file, server, others, &mut found);
     for (key, note) in server.iter().filter(|(key, _)| key.0 == NOTES) {
-        found.extend(tokens_once(key, note, ledger, others));
+        found.extend(each_once(key, note, tokens(key, ledger, others)));
     }
     for (key, tally) in server.iter().filter(|(key, _)| key.0 == TALLIES) {
         let own = ledger.records.get(key).map_or(0, |kept| kept.writes.len());
@@ -206,33 +206,37 @@ fn replicas_equal(file: &File, server: &Server, others: &Others, found: &mut Vec
     }
 }
 
-/// Each element of the list once: none lost, none twice, none from nowhere.
-fn tokens_once(key: &Key, note: &Value, ledger: &Ledger, others: &Others) -> Vec<Violation> {
+/// The elements of a note's list, as everybody wrote them.
+fn tokens<'a>(
+    key: &Key,
+    ledger: &'a Ledger,
+    others: &'a Others,
+) -> impl Iterator<Item = String> + 'a {
     let own = ledger.records.get(key).map(|kept| &kept.writes);
     let own = own.into_iter().flatten().map(|number| mark(*number));
     let theirs = others.tokens.get(&key.1).into_iter().flatten().cloned();
-    let mut expected: Vec<String> = own.chain(theirs).collect();
-    let mut there: Vec<String> = note["tokens"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|token| token.as_str().unwrap_or("?").to_owned())
-        .collect();
-    expected.sort_unstable();
-    there.sort_unstable();
-    if expected == there {
-        return Vec::new();
+    own.chain(theirs)
+}
+
+/// Each element of the list once: none lost, none twice, none from nowhere.
+fn each_once(key: &Key, note: &Value, expected: impl Iterator<Item = String>) -> Option<Violation> {
+    let there = note["tokens"].as_array().into_iter().flatten();
+    let mut more: Vec<&str> = there.map(|token| token.as_str().unwrap_or("?")).collect();
+    let mut lost = Vec::new();
+    for token in expected {
+        match more.iter().position(|other| *other == token) {
+            Some(place) => {
+                more.swap_remove(place);
+            }
+            None => lost.push(token),
+        }
     }
-    let lost: Vec<&String> = expected
-        .iter()
-        .filter(|token| !there.contains(token))
-        .collect();
-    let more: Vec<&String> = there
-        .iter()
-        .filter(|token| !expected.contains(token))
-        .collect();
-    let what = format!("{key:?} lacks {lost:?}, has {more:?} too much: {there:?}");
-    vec![Violation::new("I8", what)]
+    if lost.is_empty() && more.is_empty() {
+        return None;
+    }
+    let there = &note["tokens"];
+    let what = format!("{key:?} lacks {lost:?}, has {more:?} too much: {there}");
+    Some(Violation::new("I8", what))
 }
 
 /// The live records of the server.
@@ -242,4 +246,29 @@ pub(crate) fn server_records(server: &sync_testkit::MockServer) -> Server {
         records.map(move |(id, record)| ((kind.to_owned(), id), record))
     };
     KINDS.into_iter().flat_map(of_kind).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_element_that_is_lost_or_there_twice_or_from_nowhere_is_told() {
+        let key = (NOTES.to_owned(), "notes-1".to_owned());
+        let told = |tokens: &[&str]| {
+            let expected = ["w1", "s2"].map(str::to_owned).into_iter();
+            each_once(&key, &json!({ "tokens": tokens }), expected).map(|found| found.what)
+        };
+        assert_eq!(told(&["s2", "w1"]), None);
+        for (tokens, expected) in [
+            (&["s2"][..], r#"lacks ["w1"], has [] too much"#),
+            (&["w1", "s2", "w1"], r#"lacks [], has ["w1"] too much"#),
+            (&["w1", "s2", "w9"], r#"lacks [], has ["w9"] too much"#),
+        ] {
+            let what = told(tokens).unwrap();
+            assert!(what.contains(expected), "{what}");
+        }
+    }
 }

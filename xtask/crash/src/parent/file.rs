@@ -48,14 +48,14 @@ pub(crate) struct File {
 impl File {
     /// Reads a copy, so that the file itself stays for the next process as the last one left it.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let copy = folder.path().join("copy.db");
         if !path.exists() {
             return Ok(Self {
                 integrity: "ok".to_owned(),
                 ..Self::default()
             });
         }
+        let folder = tempfile::tempdir()?;
+        let copy = folder.path().join("copy.db");
         fs::copy(path, &copy)?;
         let log = path.with_extension("db-wal");
         if log.exists() {
@@ -87,9 +87,9 @@ impl File {
             fields.insert("text".to_owned(), row.get::<_, String>(1)?.into());
             fields.insert("tokens".to_owned(), serde_json::from_str(&tokens)?);
             fields.insert("count".to_owned(), row.get::<_, i64>(3)?.into());
+            let key = (kind.to_owned(), row.get(0)?);
             let is_deleted = row.get(4)?;
-            let row_ = Row { fields, is_deleted };
-            self.rows.insert((kind.to_owned(), row.get(0)?), row_);
+            self.rows.insert(key, Row { fields, is_deleted });
         }
         Ok(())
     }

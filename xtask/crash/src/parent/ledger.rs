@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::file::{File, Key};
 use crate::line::{Act, Line};
@@ -83,6 +83,40 @@ struct Begun {
     key: Key,
 }
 
+impl Begun {
+    /// Is it in its row, and is it in the outbox?
+    fn places(&self, file: &File) -> (bool, bool) {
+        let (row, ops) = (file.live(&self.key), file.ops_of(&self.key));
+        if self.act == Act::Delete {
+            let is_gone = row.is_none();
+            let is_queued = ops.iter().any(|op| op.payload.is_none());
+            // A record that nobody else knows leaves no operation behind.
+            return (is_gone, is_queued || is_gone && ops.is_empty());
+        }
+        if self.key.0 == TALLIES {
+            // It is written only where nothing waits; a sum does not say what it is made of.
+            return (!ops.is_empty(), !ops.is_empty());
+        }
+        let mut payloads = ops.iter().filter_map(|op| op.payload.as_ref()?.as_object());
+        (
+            row.is_some_and(|row| self.is_in(&row.fields)),
+            payloads.any(|payload| self.is_in(payload)),
+        )
+    }
+
+    /// Does a record bear the mark of this write?
+    fn is_in(&self, fields: &Map<String, Value>) -> bool {
+        let mark = mark(self.number);
+        if self.key.0 == NOTES {
+            fields
+                .get("tokens")
+                .is_some_and(|list| contains(list, &mark))
+        } else {
+            fields.get("text").is_some_and(|text| *text == mark)
+        }
+    }
+}
+
 /// All writes.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -139,37 +173,12 @@ impl Ledger {
     /// The process was killed: of the write under way everything is there or nothing.
     pub(crate) fn killed(&mut self, file: &File) -> Option<Violation> {
         let begun = self.begun.take()?;
-        let (in_row, in_queue) = match begun.act {
+        if begun.act == Act::Discard {
             // Perhaps it was done; what it would have taken is excused either way.
-            Act::Discard => {
-                self.took_place(begun);
-                return None;
-            }
-            Act::Delete => {
-                let is_queued = |op: &super::file::Queued| op.payload.is_none();
-                let queued = file.ops_of(&begun.key).iter().any(is_queued);
-                let gone = file.live(&begun.key).is_none();
-                // A record that nobody else knows leaves no operation behind.
-                (gone, queued || (gone && file.ops_of(&begun.key).is_empty()))
-            }
-            Act::Write => {
-                let row = file.live(&begun.key).map(|row| &row.fields);
-                let bears = |value: &dyn Fn(&str) -> Value| bears(&begun, value);
-                let in_row = row.is_some_and(|fields| {
-                    bears(&|name| fields.get(name).cloned().unwrap_or_default())
-                });
-                let mut payloads = file.ops_of(&begun.key).iter().map(|op| op.payload.as_ref());
-                let in_queue = if begun.key.0 == TALLIES {
-                    // It is written only where nothing waits.
-                    payloads.next().is_some()
-                } else {
-                    payloads
-                        .flatten()
-                        .any(|payload| bears(&|name| payload[name].clone()))
-                };
-                (in_row || begun.key.0 == TALLIES && in_queue, in_queue)
-            }
-        };
+            self.took_place(begun);
+            return None;
+        }
+        let (in_row, in_queue) = begun.places(file);
         if in_row != in_queue {
             let what = format!("{begun:?}: in the row {in_row}, in the outbox {in_queue}");
             return Some(Violation::new("I1", what));
@@ -243,16 +252,7 @@ impl Ledger {
     }
 }
 
-/// Has a record what this write left?
-fn bears(begun: &Begun, value: &dyn Fn(&str) -> Value) -> bool {
-    let mark = mark(begun.number);
-    if begun.key.0 == NOTES {
-        contains(&value("tokens"), &mark)
-    } else {
-        value("text") == mark.as_str()
-    }
-}
-
+/// Has a list this element?
 pub(crate) fn contains(list: &Value, element: &str) -> bool {
     let mut elements = list.as_array().into_iter().flatten();
     elements.any(|other| other == element)
@@ -260,7 +260,7 @@ pub(crate) fn contains(list: &Value, element: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     use super::*;
     use crate::parent::file::{Queued, Row};
@@ -302,6 +302,30 @@ mod tests {
         for whole in [true, false] {
             assert!(begun().killed(&file(whole, whole)).is_none());
         }
+    }
+
+    #[test]
+    fn a_deletion_that_was_killed_is_there_whole_or_not_at_all() {
+        let deleting = || {
+            let mut ledger = begun();
+            ledger.begun = ledger.begun.map(|begun| Begun {
+                act: Act::Delete,
+                ..begun
+            });
+            ledger
+        };
+        let gone = |is_queued: bool| {
+            let mut file = file(false, is_queued);
+            let ops = file.ops.values_mut().flatten();
+            ops.for_each(|op| op.payload = None);
+            file
+        };
+        // Nobody else knew the record: nothing is left of it.
+        assert!(deleting().killed(&gone(false)).is_none());
+        assert!(deleting().killed(&gone(true)).is_none());
+        assert!(deleting().killed(&file(true, true)).is_none());
+        let violation = deleting().killed(&file(false, true));
+        assert_eq!(violation.map(|violation| violation.law), Some("I1"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! One life of the process, from its start to the kill.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::mem;
+use std::ops::Range;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,12 +15,16 @@ use crate::{CHILD, Result};
 
 /// A process that was aimed at lives no longer, wherever it is.
 const LONGEST_LIFE: Duration = Duration::from_secs(5);
-/// The same for one that is to come to rest.
-const LONGEST_REST: Duration = Duration::from_secs(90);
+/// One that was not aimed at lives so many milliseconds.
+const LIFE_BY_CHANCE: Range<u64> = 10..250;
+/// One that is to come to rest, which takes it less than a second, lives no longer.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How often other devices act.
 const PACE: Duration = Duration::from_millis(4);
 /// At which time of its coming a phase is hit.
 const LATEST_COMING: u32 = 6;
+/// So many microseconds at most after the coming.
+const LATEST_SHOT: u64 = 1_000;
 /// The variable that plants a defect.
 const PLANTED: &str = "SYNC_PLANTED";
 
@@ -59,13 +65,7 @@ impl Life {
         let out = child.stdout.take().ok_or("the process has no output")?;
         let (sender, lines) = channel();
         // It ends with the process.
-        thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        thread::spawn(move || pass_on(out, &sender));
         Ok(Self {
             child,
             lines,
@@ -81,27 +81,18 @@ impl Life {
         dice: &mut fastrand::Rng,
         mut others: impl FnMut(&mut fastrand::Rng),
     ) -> Result<Ended> {
-        let born = Instant::now();
-        let mut comings = match aim {
-            Some(Phase::Building) => 1,
-            _ => dice.u32(1..=LATEST_COMING),
-        };
-        let mut end = match aim {
-            Some(_) => born + LONGEST_LIFE,
-            None => born + Duration::from_millis(dice.u64(10..300)),
-        };
-        let mut acted = born;
-        while Instant::now() < end {
-            let wait = end.duration_since(Instant::now()).min(PACE);
-            match self.hear(wait)? {
-                Heard::Line if aim.is_some() && self.last_phase() == aim => {
-                    comings = comings.saturating_sub(1);
-                    if comings == 0 {
-                        let delay = Duration::from_micros(dice.u64(..1_000));
-                        end = end.min(Instant::now() + delay);
+        let mut shot = Shot::new(aim, dice);
+        let mut acted = Instant::now();
+        while Instant::now() < shot.at {
+            match self.hear(shot.at.min(acted + PACE))? {
+                Heard::Line => {
+                    if let (Some(Line::Phase(phase)), Some(aim)) = (self.heard.last(), aim)
+                        && *phase == aim
+                    {
+                        shot.phase_comes(dice);
                     }
                 }
-                Heard::Line | Heard::Nothing => {}
+                Heard::Nothing => {}
                 Heard::End => return Err(self.gave_up()),
             }
             if acted.elapsed() >= PACE {
@@ -109,48 +100,46 @@ impl Life {
                 others(dice);
             }
         }
-        // SIGKILL: nothing of the process runs after this.
+        // SIGKILL: nothing of the process runs after this. What it had told is still in the pipe.
         self.child.kill()?;
-        self.child.wait()?;
-        while self.hear(LONGEST_LIFE)? != Heard::End {}
-        Ok(Ended { heard: self.heard })
+        let told: Vec<String> = self.lines.iter().collect();
+        for text in told {
+            self.heard.push(read(&text)?);
+        }
+        Ok(self.ended())
     }
 
     /// Waits until it has come to rest by itself.
     pub(crate) fn rest(mut self) -> Result<Ended> {
-        let born = Instant::now();
-        while born.elapsed() < LONGEST_REST {
-            if self.hear(PACE)? == Heard::End {
+        let latest = Instant::now() + LONGEST_REST;
+        while Instant::now() < latest {
+            if self.hear(latest)? == Heard::End {
                 return if self.child.wait()?.success() {
-                    Ok(Ended { heard: self.heard })
+                    Ok(self.ended())
                 } else {
                     Err(self.gave_up())
                 };
             }
         }
-        self.child.kill()?;
-        self.child.wait()?;
         Err(format!("it did not come to rest within {LONGEST_REST:?}").into())
     }
 
-    fn last_phase(&self) -> Option<Phase> {
-        match self.heard.last() {
-            Some(Line::Phase(phase)) => Some(*phase),
-            _ => None,
-        }
-    }
-
-    fn hear(&mut self, wait: Duration) -> Result<Heard> {
+    /// Waits for a line until this moment.
+    fn hear(&mut self, latest: Instant) -> Result<Heard> {
+        let wait = latest.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(wait) {
             Ok(text) => {
-                let line = Line::read(&text);
-                let line = line.ok_or_else(|| format!("the process said {text:?}"))?;
-                self.heard.push(line);
+                self.heard.push(read(&text)?);
                 Ok(Heard::Line)
             }
             Err(RecvTimeoutError::Timeout) => Ok(Heard::Nothing),
             Err(RecvTimeoutError::Disconnected) => Ok(Heard::End),
         }
+    }
+
+    fn ended(mut self) -> Ended {
+        let heard = mem::take(&mut self.heard);
+        Ended { heard }
     }
 
     fn gave_up(&mut self) -> Box<dyn std::error::Error + Send + Sync> {
@@ -161,9 +150,69 @@ impl Life {
     }
 }
 
+impl Drop for Life {
+    /// No process outlives what is known of it; killing one that has ended does nothing.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Heard {
     Line,
     Nothing,
     End,
+}
+
+/// When the process is to be killed.
+struct Shot {
+    at: Instant,
+    /// The phase must come so often yet.
+    comings: u32,
+}
+
+impl Shot {
+    fn new(aim: Option<Phase>, dice: &mut fastrand::Rng) -> Self {
+        let lives = match aim {
+            Some(_) => LONGEST_LIFE,
+            None => Duration::from_millis(dice.u64(LIFE_BY_CHANCE)),
+        };
+        Self {
+            at: Instant::now() + lives,
+            comings: match aim {
+                // It comes but once.
+                Some(Phase::Building) => 1,
+                _ => dice.u32(1..=LATEST_COMING),
+            },
+        }
+    }
+
+    /// The phase that is aimed at begins.
+    fn phase_comes(&mut self, dice: &mut fastrand::Rng) {
+        self.comings = self.comings.saturating_sub(1);
+        if self.comings == 0 {
+            let delay = Duration::from_micros(dice.u64(..LATEST_SHOT));
+            self.at = self.at.min(Instant::now() + delay);
+        }
+    }
+}
+
+/// Passes on whole lines; the kill may have cut off the last one.
+fn pass_on(out: ChildStdout, lines: &Sender<String>) {
+    let mut out = BufReader::new(out);
+    let mut text = String::new();
+    while matches!(out.read_line(&mut text), Ok(1..)) {
+        let Some(line) = text.strip_suffix('\n') else {
+            return;
+        };
+        if lines.send(line.to_owned()).is_err() {
+            return;
+        }
+        text.clear();
+    }
+}
+
+fn read(text: &str) -> Result<Line> {
+    Line::read(text).ok_or_else(|| format!("the process said {text:?}").into())
 }

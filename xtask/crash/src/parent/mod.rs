@@ -5,6 +5,7 @@ mod file;
 mod ledger;
 mod life;
 mod others;
+mod proof;
 mod pushes;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use sync_testkit::MockServer;
 
-use self::check::Account;
+use self::check::{Account, Server};
 use self::file::File;
 use self::ledger::{Ledger, Violation};
 use self::life::{Ended, Life};
@@ -32,29 +33,37 @@ const REST_EVERY: u32 = 20;
 const ENOUGH: (u32, u32) = (150, 10);
 /// Fewer kills must have hit each phase at least once from here on.
 const SOME: u32 = 40;
-/// The defects that the test must find; the last two show only when a process dies.
-const DEFECTS: [&str; 3] = [
-    "ack-before-commit",
-    "cursor-outside-transaction",
-    "verdict-not-durable",
-];
-/// So many kills at most for each of them.
-const KILLS_PER_DEFECT: u32 = 400;
+/// So often at most others act between two lives.
+const MOST_ACTS_BETWEEN: u32 = 40;
 
 /// What was done and found.
 struct Outcome {
     /// How often which phase was hit.
     hits: BTreeMap<Phase, u32>,
     kills: u32,
-    account: Account,
     summary: String,
+    /// By the last look.
+    found: Found,
+}
+
+/// What became of all writes, and what is wrong.
+#[derive(Default)]
+struct Found {
+    account: Account,
     violations: Vec<Violation>,
+}
+
+/// What lies here and there after a life.
+struct Look {
+    file: File,
+    server: Server,
+    found: Found,
 }
 
 /// Does what is asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.planted {
-        return prove(arguments);
+        return proof::run(arguments.seed);
     }
     let started = Instant::now();
     let outcome = Campaign::new(arguments.seed, None)?.run(arguments.kills)?;
@@ -64,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         println!("  {phase:<20} {hits:>5}");
     }
     println!("what became of the writes");
-    for (fate, count) in &outcome.account {
+    for (fate, count) in &outcome.found.account {
         println!("  {:<44} {count:>6}", fate.name());
     }
     println!("{}", outcome.summary);
@@ -72,12 +81,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!(
         "{} kills, {} violations ({seconds:.1} s)",
         outcome.kills,
-        outcome.violations.len()
+        outcome.found.violations.len()
     );
-    for violation in &outcome.violations {
+    for violation in &outcome.found.violations {
         eprintln!("{violation}");
     }
-    if !outcome.violations.is_empty() {
+    if !outcome.found.violations.is_empty() {
         return Err("something was lost, or came to be what it must not be".into());
     }
     missed(&outcome)
@@ -97,35 +106,6 @@ fn missed(outcome: &Outcome) -> Result<()> {
         Ok(())
     } else {
         Err(format!("hit fewer than {wanted} times: {}", missed.join(", ")).into())
-    }
-}
-
-/// Engines with a planted defect each: every one must be found.
-fn prove(arguments: &Arguments) -> Result<()> {
-    if !cfg!(sync_planted) {
-        return Err("this build has no planted defects: run `cargo xtask crash --planted`".into());
-    }
-    println!("| defect | kills | breaks | what the checker says |");
-    println!("|---|---:|---|---|");
-    let mut escaped = Vec::new();
-    for defect in DEFECTS {
-        let outcome = Campaign::new(arguments.seed, Some(defect))?.run(KILLS_PER_DEFECT)?;
-        match outcome.violations.first() {
-            Some(violation) => {
-                let what: String = violation.what.chars().take(90).collect();
-                let (law, kills) = (violation.law, outcome.kills);
-                println!("| {defect} | {kills} | {law} | {what} … |");
-            }
-            None => {
-                println!("| {defect} | NOT FOUND | | |");
-                escaped.push(defect);
-            }
-        }
-    }
-    if escaped.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("not found: {}", escaped.join(", ")).into())
     }
 }
 
@@ -167,18 +147,18 @@ impl Campaign {
     /// Kills until something is found, or so often.
     fn run(mut self, kills: u32) -> Result<Outcome> {
         let mut done = 0;
-        let (mut account, mut violations) = (Account::new(), Vec::new());
-        while done < kills && violations.is_empty() {
+        let mut found = Found::default();
+        while done < kills && found.violations.is_empty() {
             let ended = self.one_life()?;
             done += 1;
             *self.hits.entry(ended.phase()).or_default() += 1;
-            (account, violations) = self.look(&ended)?;
-            if violations.is_empty() && (done % REST_EVERY == 0 || done == kills) {
-                (account, violations) = self.rest()?;
+            found = self.look(&ended)?.found;
+            if found.violations.is_empty() && (done % REST_EVERY == 0 || done == kills) {
+                found = self.rest()?;
             }
         }
         let summary = format!(
-            "{} writes acknowledged; {} were written and killed before they could say so, {} were not written at all\n{} pushes took effect, none twice; {} times everything came to rest and equalled the server",
+            "{} writes acknowledged; {} were written and killed before they could say so, {} were not written at all\n{} pushes took effect; {} times everything came to rest and was compared",
             self.ledger.acknowledged,
             self.ledger.written_unheard,
             self.ledger.not_written,
@@ -190,9 +170,8 @@ impl Campaign {
         Ok(Outcome {
             hits: self.hits,
             kills: done,
-            account,
             summary,
-            violations,
+            found,
         })
     }
 
@@ -224,6 +203,10 @@ impl Campaign {
     }
 
     fn one_life(&mut self) -> Result<Ended> {
+        // Others do not wait for a process that is dead.
+        for _ in 0..self.dice.u32(..MOST_ACTS_BETWEEN) {
+            self.others.act(&mut self.dice);
+        }
         let aim = self.aim();
         others::disturb(&self.server, aim, &mut self.dice);
         let life = Life::begin(&self.orders(aim, false), self.defect)?;
@@ -232,7 +215,7 @@ impl Campaign {
     }
 
     /// What the process told, and what it left.
-    fn look(&mut self, ended: &Ended) -> Result<(Account, Vec<Violation>)> {
+    fn look(&mut self, ended: &Ended) -> Result<Look> {
         for line in &ended.heard {
             self.ledger.hear(line);
             if let Line::Begins { kind, id, .. } = line
@@ -243,31 +226,45 @@ impl Campaign {
             }
         }
         let file = File::read(&self.path())?;
-        let mut found: Vec<Violation> = self.ledger.killed(&file).into_iter().collect();
-        found.extend(self.pushes.look(&self.server, &mut self.ledger));
-        let records = check::server_records(&self.server);
-        let (account, more) = check::after_kill(&file, &records, &self.ledger, &self.others);
-        found.extend(more);
-        Ok((account, found))
+        let mut violations: Vec<Violation> = self.ledger.killed(&file).into_iter().collect();
+        violations.extend(self.pushes.look(&self.server, &mut self.ledger));
+        let server = check::server_records(&self.server);
+        let (account, more) = check::after_kill(&file, &server, &self.ledger, &self.others);
+        violations.extend(more);
+        let found = Found {
+            account,
+            violations,
+        };
+        Ok(Look {
+            file,
+            server,
+            found,
+        })
     }
 
     /// Lets the process do all there is to do, undisturbed, and compares everything.
-    fn rest(&mut self) -> Result<(Account, Vec<Violation>)> {
+    fn rest(&mut self) -> Result<Found> {
         others::refuse(&self.server);
         let life = Life::begin(&self.orders(None, true), self.defect)?;
         let ended = match life.rest() {
             Ok(ended) => ended,
             Err(error) => {
                 let violation = Violation::new("I10", format!("no rest: {error}"));
-                return Ok((Account::new(), vec![violation]));
+                return Ok(Found {
+                    violations: vec![violation],
+                    ..Found::default()
+                });
             }
         };
-        let (account, mut found) = self.look(&ended)?;
-        let file = File::read(&self.path())?;
-        let records = check::server_records(&self.server);
-        found.extend(check::at_rest(&file, &records, &self.ledger, &self.others));
+        let Look {
+            file,
+            server,
+            mut found,
+        } = self.look(&ended)?;
+        let at_rest = check::at_rest(&file, &server, &self.ledger, &self.others);
+        found.violations.extend(at_rest);
         self.others.rested();
         self.rests += 1;
-        Ok((account, found))
+        Ok(found)
     }
 }

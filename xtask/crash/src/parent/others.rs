@@ -91,10 +91,10 @@ impl Others {
     fn add_token(&mut self, dice: &mut fastrand::Rng) {
         let id = self.notes[dice.usize(..self.notes.len())].clone();
         let token = format!("s{}", self.number);
-        let place = dice.usize(..=1);
+        let is_first = dice.bool();
         let edited = self.server.update_with(NOTES, &id, |note| {
             let mut tokens = note["tokens"].as_array().cloned().unwrap_or_default();
-            let place = if place == 0 { 0 } else { tokens.len() };
+            let place = if is_first { 0 } else { tokens.len() };
             tokens.insert(place, token.clone().into());
             json!({ "tokens": tokens })
         });

@@ -7,7 +7,7 @@ use sync_testkit::MockServer;
 use super::ledger::{Ledger, Violation};
 use crate::tables::mark;
 
-/// A request that came so many lives ago has long been answered.
+/// So many requests are remembered that have not taken effect: an older one no longer will.
 const REMEMBERED: usize = 2_000;
 
 /// All pushes so far.
