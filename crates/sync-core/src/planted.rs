@@ -156,6 +156,9 @@ mod switch {
         ExtraNotFilled = "extra-not-filled" breaks ["I8", "I2", "I7", "I3"];
         /// A copy of a device's database keeps the ids of its operations: I2.
         CloneKeepsOpIds = "clone-keeps-op-ids" breaks ["I2", "I5", "I8"];
+        /// What travels is what the table has columns for; the server's other fields go with the next
+        /// edit: I8.
+        UnknownFieldsDropped = "unknown-fields-dropped" breaks ["I8", "I2"];
     }
 
     impl Defect {

@@ -58,6 +58,7 @@ pub(crate) fn strip_for_server(record: &Record, schema: &TableSchema) -> Record 
             && !schema
                 .by_field(name)
                 .is_some_and(|column| column.local_only)
+            && !(planted!(UnknownFieldsDropped) && schema.by_field(name).is_none())
     };
     let fields = record.fields().iter().filter(|(name, _)| travels(name));
     fields

@@ -45,6 +45,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "other app commits late",
             "other app deletes",
             "other app spoils",
+            "other app writes an unknown field",
+            "client sends an unknown field",
             "cursors expire",
             "backup",
             "restore",
@@ -189,6 +191,8 @@ impl Counters {
             ServerAct::Write { .. } => "other app commits late",
             ServerAct::Delete { .. } => "other app deletes",
             ServerAct::Spoil { .. } => "other app spoils",
+            // Counted where it is known whether there is a record.
+            ServerAct::Extend { .. } => return,
             ServerAct::ExpireCursors => "cursors expire",
             ServerAct::Backup => "backup",
             ServerAct::Restore => "restore",

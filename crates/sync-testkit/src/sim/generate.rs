@@ -50,6 +50,8 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     drawn.truncate(steps as usize);
     kin::add(seed, &mut setup, &mut drawn);
     super::slow::draw(seed, &mut setup);
+    super::beyond::draw(seed, &mut drawn);
+    drawn.truncate(steps as usize);
     Schedule {
         setup,
         steps: drawn,

@@ -14,6 +14,7 @@ use sync_core::{
     Kind, OpId, Precondition, ServerState, Timestamp, Transport, TransportError, TransportErrorKind,
 };
 
+use super::beyond;
 use super::counters::Counters;
 use super::failures::failure;
 use super::pause::pause;
@@ -173,6 +174,9 @@ impl SimLink {
         }
         drop(own);
         let mut shared = lock(&self.world);
+        for _ in ops.iter().filter(|op| beyond::carries(op)) {
+            shared.counters.count("client sends an unknown field");
+        }
         shared
             .seen
             .extend(broken.into_iter().map(|text| ("I4", text)));

@@ -29,6 +29,7 @@
 
 mod acts;
 mod arrival;
+mod beyond;
 mod check;
 mod client;
 mod counters;

@@ -29,6 +29,7 @@ impl World<'_> {
                 }
             }
             ServerAct::Spoil { table, row } => self.spoil(table, row),
+            ServerAct::Extend { table, row } => self.extend(table, row),
             ServerAct::ExpireCursors => {
                 let kinds: Vec<_> = self
                     .tables
@@ -65,6 +66,29 @@ impl World<'_> {
             super::server::trim(&mut content);
         }
         self.lock().server.write(&key, Some(content), commits_late);
+    }
+
+    /// Writes a field that no client knows.
+    fn extend(&mut self, table: u8, row: u8) {
+        let Some((table, key)) = self.place(table, row) else {
+            return;
+        };
+        let Some(field) = table.unknown.first() else {
+            return;
+        };
+        let Some(mut content) = self.lock().server.content(&key) else {
+            return;
+        };
+        let value = self.values.edited('S', field, None, false);
+        let mut edit = JsonMap::from_iter([(field.0.clone(), value)]);
+        if self.setup.habits.trims {
+            super::server::trim(&mut edit);
+        }
+        self.ledger.wrote(table, &key, None, Some(&content), &edit);
+        content.extend(edit);
+        let mut shared = self.lock();
+        shared.counters.count("other app writes an unknown field");
+        shared.server.write(&key, Some(content), false);
     }
 
     /// Puts a text where the clients' tables hold a number.

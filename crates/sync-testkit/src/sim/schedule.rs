@@ -349,6 +349,13 @@ pub enum ServerAct {
         /// The row.
         row: u8,
     },
+    /// Another app writes a field of a record for which no client has a column.
+    Extend {
+        /// The table.
+        table: u8,
+        /// The row.
+        row: u8,
+    },
     /// No cursor that was given out is good any more.
     ExpireCursors,
     /// A backup is made.

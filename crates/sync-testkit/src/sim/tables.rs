@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sync_core::json::JsonMap;
 use sync_core::{Column, ColumnType, EntityId, Kind, TableConfig, TableSchema};
 
+use super::beyond;
 use super::schedule::Strategy;
 
 /// How users edit a field, and what the checker may conclude from its values.
@@ -44,6 +45,8 @@ pub struct SimTable {
     /// Do the world's own choices (strategy, pages …) replace what `config` leaves open?
     pub(crate) is_built_in: bool,
     pub(crate) fields: Vec<(String, FieldKind, ColumnType)>,
+    /// Fields that another app writes and for which no client has a column.
+    pub(super) unknown: Vec<(String, FieldKind, ColumnType)>,
 }
 
 impl SimTable {
@@ -71,6 +74,7 @@ impl SimTable {
             config,
             is_built_in: false,
             fields,
+            unknown: Vec::new(),
         }
     }
 
@@ -103,8 +107,17 @@ impl SimTable {
             .column(Column::new("a", ColumnType::Text).nullable())
             .column(Column::new("thing", ColumnType::Text).nullable());
         let parts = Self::new(parts, TableConfig::new().references("thing", "things"));
+        let unknown = (
+            beyond::UNKNOWN.to_owned(),
+            FieldKind::Unique,
+            ColumnType::Text,
+        );
+        let things = Self {
+            unknown: vec![unknown],
+            ..built_in(things)
+        };
         vec![
-            built_in(things).field("o", FieldKind::Object),
+            things.field("o", FieldKind::Object),
             built_in(notes),
             Self {
                 is_built_in: true,
@@ -266,7 +279,7 @@ impl SimTable {
     /// The parts of these fields of a record. Text counts as a server would keep it: trimmed.
     pub(crate) fn parts(&self, record: &JsonMap) -> Parts {
         let mut parts = Parts::default();
-        for (name, kind, _) in &self.fields {
+        for (name, kind, _) in self.fields.iter().chain(&self.unknown) {
             let value = record.get(name).unwrap_or(&Value::Null);
             match kind {
                 FieldKind::Unique => {
