@@ -159,6 +159,11 @@ mod switch {
         /// What travels is what the table has columns for; the server's other fields go with the next
         /// edit: I8.
         UnknownFieldsDropped = "unknown-fields-dropped" breaks ["I8", "I2"];
+        /// A column that stays on the device goes out with an edit: I7.
+        LocalOnlySent = "local-only-sent" breaks ["I7"];
+        /// A row of the server's takes the place of the whole row, columns included that stay on the
+        /// device: I3.
+        LocalOnlyCleared = "local-only-cleared" breaks ["I3"];
     }
 
     impl Defect {

@@ -52,13 +52,14 @@ pub(crate) fn has_landed(
 
 /// What of a record travels: no local-only fields, no names that begin with `_`.
 pub(crate) fn strip_for_server(record: &Record, schema: &TableSchema) -> Record {
+    let is_shared = |name: &str| match schema.by_field(name) {
+        Some(column) => !column.local_only || planted!(LocalOnlySent),
+        None => !planted!(UnknownFieldsDropped),
+    };
     let travels = |name: &str| {
         !name.starts_with('_')
             && !matches!(name, "deletedAtLocal" | "deleted_at_local")
-            && !schema
-                .by_field(name)
-                .is_some_and(|column| column.local_only)
-            && !(planted!(UnknownFieldsDropped) && schema.by_field(name).is_none())
+            && is_shared(name)
     };
     let fields = record.fields().iter().filter(|(name, _)| travels(name));
     fields

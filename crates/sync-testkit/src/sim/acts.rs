@@ -8,6 +8,7 @@ use sync_core::json::JsonMap;
 
 use super::check::{Violation, wrote_both};
 use super::client::{ENDLESS, What};
+use super::local;
 use super::others::is_spoiled;
 use super::schedule::Act;
 use super::server::{Key, OFFENSIVE};
@@ -20,6 +21,8 @@ struct Intent<'a> {
     table: &'a SimTable,
     key: Key,
     edit: Option<JsonMap>,
+    /// What stays on the device.
+    local: JsonMap,
 }
 
 impl<'a> World<'a> {
@@ -71,6 +74,7 @@ impl<'a> World<'a> {
         let name = self.clients[client].name();
         let (table, row) = match act {
             Act::Write { table, row, .. }
+            | Act::Mark { table, row, .. }
             | Act::Clear { table, row, .. }
             | Act::Offend { table, row }
             | Act::Delete { table, row } => (table, row),
@@ -78,6 +82,7 @@ impl<'a> World<'a> {
         };
         let (table, key) = self.place(table, row)?;
         let present = self.row(client, &key);
+        let mut local = JsonMap::new();
         let edit = match act {
             Act::Delete { .. } => {
                 present?;
@@ -117,14 +122,25 @@ impl<'a> World<'a> {
                     });
                 Some(self.edit_of(name, table, present.as_ref(), fields, removes))
             }
+            Act::Mark { fields, .. } => {
+                let column = table.local_column()?;
+                let value = self.values.edited(name, &column, None, false);
+                local.insert(column.0, value);
+                Some(self.edit_of(name, table, present.as_ref(), fields, false))
+            }
             Act::Discard { .. } | Act::Resolve { .. } | Act::Retry => return None,
         };
         let mut edit = edit;
         if let Some(edit) = edit.as_mut().filter(|_| self.clients[client].is_old()) {
             super::updates::restrict(&key.0, edit);
         }
-        let is_empty = edit.as_ref().is_some_and(JsonMap::is_empty);
-        (!is_empty).then_some(Intent { table, key, edit })
+        let is_empty = edit.as_ref().is_some_and(JsonMap::is_empty) && local.is_empty();
+        (!is_empty).then_some(Intent {
+            table,
+            key,
+            edit,
+            local,
+        })
     }
 
     /// New values for some fields; for those too that a new row cannot do without.
@@ -162,7 +178,7 @@ impl<'a> World<'a> {
     fn writing(&self, client: usize, intent: &Intent<'_>) -> Result<Writing, SyncError> {
         let one = &self.clients[client];
         match &intent.edit {
-            Some(edit) => one.write(intent.table, &intent.key, edit),
+            Some(edit) => one.write(intent.table, &intent.key, edit, &intent.local),
             None => one.delete(
                 &intent.key,
                 super::related::children(self.tables, &intent.key.0),
@@ -225,6 +241,12 @@ impl<'a> World<'a> {
             let name = self.clients[client].name();
             return self.fail(violation.of(name));
         }
+        if intent.edit.is_some()
+            && let Some(violation) = local::written(&before, now, &intent.key, &intent.local)
+        {
+            let name = self.clients[client].name();
+            return self.fail(violation.of(name));
+        }
         let writer = Some(self.clients[client].number);
         let row = before.live(&intent.key);
         match (&intent.edit, row) {
@@ -283,7 +305,14 @@ impl<'a> World<'a> {
             }
             if !edit.is_empty() {
                 let edit = Some(edit);
-                self.write(client, &Intent { table, key, edit });
+                let local = JsonMap::new();
+                let intent = Intent {
+                    table,
+                    key,
+                    edit,
+                    local,
+                };
+                self.write(client, &intent);
             }
         }
     }

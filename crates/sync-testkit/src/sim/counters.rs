@@ -17,6 +17,8 @@ const CLASSES: [(&str, &[&str]); 3] = [
             "edit one field",
             "edit several fields",
             "re-create",
+            "write a local column",
+            "write it with others",
             "clear",
             "offend",
             "delete",
@@ -173,6 +175,8 @@ impl Counters {
         match act {
             // Counted where it is known what the row was.
             Act::Write { .. } => {}
+            Act::Mark { fields: 0, .. } => self.count("write a local column"),
+            Act::Mark { .. } => self.count("write it with others"),
             Act::Clear { .. } => self.count("clear"),
             Act::Offend { .. } => self.count("offend"),
             Act::Delete { .. } => self.count("delete"),

@@ -51,6 +51,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     kin::add(seed, &mut setup, &mut drawn);
     super::slow::draw(seed, &mut setup);
     super::beyond::draw(seed, &mut drawn);
+    super::local::draw(seed, &setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,

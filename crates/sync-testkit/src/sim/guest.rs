@@ -188,7 +188,7 @@ impl World<'_> {
 
     fn finds_nothing(&self, client: usize) -> Result<(), Violation> {
         let memory = &self.clients[client].store.memory;
-        let seen = Seen::of(memory, &self.keys, &self.kinds)
+        let seen = Seen::of(memory, &self.keys, self.tables)
             .map_err(|error| Violation::new("I10", error.to_string()))?;
         if seen.is_empty() {
             return Ok(());
@@ -207,7 +207,7 @@ impl World<'_> {
         }
         let commits = self.clients[client].store.commits();
         let memory = &self.clients[client].store.memory;
-        match Seen::of(memory, &self.keys, &self.kinds) {
+        match Seen::of(memory, &self.keys, self.tables) {
             Ok(mut seen) => {
                 seen.commits = commits;
                 self.clients[client].seen = seen;

@@ -17,6 +17,7 @@ use sync_core::{
 use super::beyond;
 use super::counters::Counters;
 use super::failures::failure;
+use super::local::{self, LocalField};
 use super::pause::pause;
 use super::schedule::Fate;
 use super::server::{Key, Keys, SimServer};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// What happened, line by line, if somebody wants to read it.
     pub(crate) story: Option<Vec<String>>,
+    /// Fields that are never sent.
+    pub(super) local: Vec<LocalField>,
     /// Invariants that a link saw broken.
     pub(crate) seen: Vec<(&'static str, String)>,
 }
@@ -176,6 +179,12 @@ impl SimLink {
         let mut shared = lock(&self.world);
         for _ in ops.iter().filter(|op| beyond::carries(op)) {
             shared.counters.count("client sends an unknown field");
+        }
+        for op in ops {
+            if let Some(field) = local::carried(op, &shared.local) {
+                let text = format!("{field} of {} stays on its device, and was sent", op.id);
+                shared.seen.push(("I7", text));
+            }
         }
         shared
             .seen

@@ -41,6 +41,7 @@ mod hasty;
 mod kin;
 mod later;
 mod link;
+mod local;
 mod others;
 mod pause;
 mod processes;

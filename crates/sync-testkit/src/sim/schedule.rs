@@ -217,6 +217,16 @@ pub enum Act {
         /// Of lists: takes an element out instead of adding one.
         removes: bool,
     },
+    /// Writes a column that stays on the device, and these fields with it, if any; or creates the
+    /// row.
+    Mark {
+        /// The table.
+        table: u8,
+        /// The row.
+        row: u8,
+        /// Which fields, as bits.
+        fields: u16,
+    },
     /// Clears a field.
     Clear {
         /// The table.

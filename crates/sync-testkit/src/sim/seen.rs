@@ -12,6 +12,7 @@ use sync_core::{
 };
 
 use super::server::Key;
+use super::tables::SimTable;
 use super::updates;
 
 /// One committed state of one client.
@@ -19,7 +20,10 @@ use super::updates;
 pub(crate) struct Seen {
     /// After so many commits.
     pub(crate) commits: u64,
+    /// What of each is shared with the server.
     pub(crate) rows: BTreeMap<Key, Record>,
+    /// What of each row stays on the device.
+    pub(super) local: BTreeMap<Key, JsonMap>,
     /// The version of each row; `Some(None)` = unknown.
     pub(crate) versions: BTreeMap<Key, Option<Version>>,
     /// In order of their places.
@@ -41,7 +45,7 @@ impl Seen {
     pub(crate) fn of(
         store: &MemoryStore,
         keys: &[Key],
-        kinds: &[Kind],
+        tables: &[SimTable],
     ) -> Result<Self, StoreError> {
         let mut seen = Self::default();
         let mut tx = now(store.begin(TxMode::Read))?;
@@ -50,7 +54,8 @@ impl Seen {
             let key = (op.kind.clone(), op.entity_id.clone());
             seen.ops.entry(key).or_default().push(op);
         }
-        for kind in kinds {
+        for table in tables {
+            let kind = table.kind();
             let ids: Vec<_> = keys
                 .iter()
                 .filter(|key| key.0 == *kind)
@@ -59,6 +64,10 @@ impl Seen {
             for mut row in store.rows(kind) {
                 updates::to_new(kind, row.fields_mut());
                 if let Ok(id) = row.id() {
+                    let own = table.local_fields();
+                    let own = own.filter_map(|field| row.fields_mut().remove_entry(field));
+                    let local = own.collect();
+                    seen.local.insert((kind.clone(), id.clone()), local);
                     seen.rows.insert((kind.clone(), id), row);
                 }
             }

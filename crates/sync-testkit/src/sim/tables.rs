@@ -7,6 +7,7 @@ use sync_core::json::JsonMap;
 use sync_core::{Column, ColumnType, EntityId, Kind, TableConfig, TableSchema};
 
 use super::beyond;
+use super::local;
 use super::schedule::Strategy;
 
 /// How users edit a field, and what the checker may conclude from its values.
@@ -97,7 +98,12 @@ impl SimTable {
             .column(Column::new("b", ColumnType::Text).nullable())
             .column(Column::new("n", ColumnType::Integer).nullable())
             .column(Column::new("t", ColumnType::Json).nullable())
-            .column(Column::new("o", ColumnType::Json).nullable());
+            .column(Column::new("o", ColumnType::Json).nullable())
+            .column(
+                Column::new(local::MARK, ColumnType::Text)
+                    .nullable()
+                    .local_only(),
+            );
         let notes = table("notes").column(Column::new("a", ColumnType::Text).nullable());
         let built_in = |schema| Self {
             is_built_in: true,

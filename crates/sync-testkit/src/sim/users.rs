@@ -18,7 +18,7 @@ use super::updates;
 pub(crate) type Writing = BoxFuture<'static, Result<bool, SyncError>>;
 
 impl Client {
-    /// Changes these fields of a row, or inserts it; nothing if what the user saw of it is no more
+    /// Changes these fields of a row and those that stay on the device, or inserts it; nothing if what the user saw of it is no more
     /// what is there. Plain fields may have changed in the meantime: the edit does not build on
     /// them.
     pub(crate) fn write(
@@ -26,6 +26,7 @@ impl Client {
         table: &SimTable,
         key: &Key,
         fields: &JsonMap,
+        local: &JsonMap,
     ) -> Result<Writing, SyncError> {
         let engine = self.engine()?;
         let (records, store) = (engine.records(table.kind().as_str())?, engine.store());
@@ -33,6 +34,7 @@ impl Client {
         if self.is_old() {
             updates::to_old(table.kind(), &mut named);
         }
+        named.extend(local.clone());
         let changed: ChangedFields = named.keys().cloned().collect();
         let seen = self.seen.live(key).cloned();
         let builds_on = |field: &&String| table.is_built_upon(field);

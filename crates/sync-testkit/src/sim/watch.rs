@@ -7,6 +7,7 @@ use sync_core::{OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
 use super::check::{self, Violation};
 use super::client::Task;
 use super::link::lock;
+use super::local;
 use super::related;
 use super::schedule::Strategy;
 use super::seen::Seen;
@@ -26,7 +27,7 @@ impl World<'_> {
         if commits == one.seen.commits {
             return;
         }
-        let now = match Seen::of(&one.store.memory, &self.keys, &self.kinds) {
+        let now = match Seen::of(&one.store.memory, &self.keys, self.tables) {
             Ok(mut now) => {
                 now.commits = commits;
                 now
@@ -40,6 +41,7 @@ impl World<'_> {
         let shared = self.lock();
         let mut found = check::between(&one.seen, &now, written, &shared.server);
         found.extend(related::orphans(self.tables, &now));
+        found.extend(local::kept(&one.seen, &now, written));
         let mut unexplained = Vec::new();
         for key in one.seen.ops.keys() {
             let gone = check::account_for(

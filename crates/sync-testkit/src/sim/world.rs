@@ -43,6 +43,10 @@ impl<'a> World<'a> {
             .iter()
             .flat_map(|table| table.parents().map(|own| (table.kind().clone(), own)))
             .collect();
+        let local = tables.iter().flat_map(|table| {
+            let fields = table.local_fields();
+            fields.map(|field| (table.kind().clone(), field.to_owned()))
+        });
         // Nobody's clock starts in the same instant.
         server.advance(Duration::from_secs(10));
         let shared = Arc::new(Mutex::new(Shared {
@@ -50,6 +54,7 @@ impl<'a> World<'a> {
             late: VecDeque::new(),
             counters: Counters::default(),
             story: with_story.then(Vec::new),
+            local: local.collect(),
             seen: Vec::new(),
         }));
         let keys = tables.iter().enumerate().flat_map(|(place, table)| {

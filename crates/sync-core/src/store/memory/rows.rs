@@ -141,7 +141,9 @@ impl Table {
         } else {
             record.clone()
         };
-        if let Some(old) = self.rows.get(&id) {
+        if let Some(old) = self.rows.get(&id)
+            && !(from_server && planted!(LocalOnlyCleared))
+        {
             for column in schema.columns.iter().filter(|column| column.local_only) {
                 let kept = old.record.get(&column.field);
                 if let (Some(value), None) = (kept, row.get(&column.field)) {
