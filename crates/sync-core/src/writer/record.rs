@@ -210,7 +210,11 @@ impl RecordWriter {
             });
         };
         let local_only = |name: &str| table.schema.by_field(name).is_some_and(|c| c.local_only);
-        let changed = match intent {
+        let is_named = |name: &str| match &intent {
+            Intent::Replace => true,
+            Intent::Only(named) => named.contains(name),
+        };
+        let changed = match &intent {
             Intent::Replace => {
                 // A field that the type does not have is nobody's intent.
                 let present = |name: &&str| record.get(name).is_some() && !local_only(name);
@@ -230,8 +234,12 @@ impl RecordWriter {
         };
         let mut whole = row.clone();
         for (name, value) in record.into_fields() {
-            let is_free = is_system_field(&name) && !TOMBSTONE_FIELDS.contains(&&*name);
-            if changed.contains(&name) || is_free || local_only(&name) {
+            // Where nothing is sent no answer comes that would bring the server's own back.
+            let is_free = !changed.is_empty()
+                && is_system_field(&name)
+                && !TOMBSTONE_FIELDS.contains(&&*name);
+            let is_own = local_only(&name) && is_named(&name);
+            if changed.contains(&name) || is_free || is_own {
                 whole.fields_mut().insert(name, value);
             }
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sync_core::transport::PushOutcome;
 use sync_core::{
-    Column, ColumnType, Fate, OpStatus, Precondition, ServerState, SyncEvent, Version,
+    ChangedFields, Column, ColumnType, Fate, OpStatus, Precondition, ServerState, SyncEvent,
+    Version,
 };
 
 use crate::asking::unreliable;
 use crate::device::{Device, ID, marked, purging, schema, told};
-use crate::server::{Asked, accepted, conflict, if_base, live, refused, sent, stamp};
+use crate::server::{Asked, accepted, conflict, if_base, live, record, refused, sent, stamp};
 
 fn names(op: &sync_core::transport::PushOp) -> Vec<&str> {
     sent(op).fields().keys().map(String::as_str).collect()
@@ -29,6 +30,49 @@ async fn what_is_the_devices_own_does_not_travel() {
     device.server.answers(refused());
     device.push().await;
     assert_eq!(names(&device.server.pushed()), ["a", "id", "more"]);
+}
+
+fn pinned() -> Vec<Column> {
+    vec![
+        Column::new("pinned", ColumnType::Boolean)
+            .nullable()
+            .local_only(),
+    ]
+}
+
+#[tokio::test]
+async fn a_write_of_the_devices_own_column_leaves_the_servers_stamp() {
+    let table = schema("updated_at", pinned());
+    let device = Device::with(table, purging(), json!({"id": ID, "a": 1})).await;
+    let mut read_before = device.row().unwrap();
+    let newer = json!({"id": ID, "a": 2, "updated_at": stamp(2).to_json()});
+    device.server.lists(newer);
+    device.pull().await;
+    let own = ("pinned".to_owned(), json!(true));
+    read_before.fields_mut().extend([own]);
+    let records = device.engine.records("notes").unwrap();
+    let changed = ChangedFields::from_iter(["pinned"]);
+    assert!(!records.change(read_before, &changed).await.unwrap());
+    let row = device.row().unwrap();
+    assert_eq!(row.get("updated_at"), Some(&stamp(2).to_json()));
+    assert_eq!(row.get("a"), Some(&json!(2)));
+    assert_eq!(row.get("pinned"), Some(&json!(true)));
+}
+
+#[tokio::test]
+async fn a_change_of_other_fields_leaves_the_devices_own_column() {
+    let device = Device::new(schema("updated_at", pinned()), purging()).await;
+    device
+        .insert(json!({"id": ID, "a": 1, "pinned": true}))
+        .await;
+    let records = device.engine.records("notes").unwrap();
+    // A struct that was read without the device's own column says null.
+    let row = record(json!({"id": ID, "a": 2, "pinned": null}));
+    let changed = ChangedFields::from_iter(["a"]);
+    assert!(records.change(row, &changed).await.unwrap());
+    let row = device.row().unwrap();
+    assert_eq!(row.get("a"), Some(&json!(2)));
+    assert_eq!(row.get("pinned"), Some(&json!(true)));
 }
 
 #[tokio::test]
