@@ -7,6 +7,7 @@ use crate::changed_fields::ChangedFields;
 use crate::id::OpId;
 use crate::op::{Change, Op, OpStatus, Precondition};
 use crate::record::Record;
+use crate::table::ExistingRows;
 use crate::time::Timestamp;
 use crate::version::ServerState;
 
@@ -44,9 +45,17 @@ impl Entity {
     pub(crate) fn delete(&mut self, op_id: OpId, at: &Timestamp, rules: &Rules<'_>) {
         let never_shared = self.ops.is_empty() && self.base.is_none() && self.known.is_none();
         if never_shared {
-            // Neither the server nor the outbox ever heard of this row.
-            self.delete_row(at, rules.table);
-            return;
+            let copied = rules.table.existing_rows == Some(ExistingRows::ServerOwned);
+            let Some(row) = self.row.clone().filter(|_| copied) else {
+                // Neither the server nor the outbox ever heard of this row.
+                self.delete_row(at, rules.table);
+                return;
+            };
+            // It was there before the first pull: the server has it, as far as the app knows.
+            self.set_base(ServerState::Live {
+                record: row,
+                version: None,
+            });
         }
         let kept = self.enqueue(Change::Delete, op_id, at.clone(), rules);
         if kept != Fold::Vanished {

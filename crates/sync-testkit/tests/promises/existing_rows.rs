@@ -87,6 +87,39 @@ async fn rows_of_the_servers_are_left_to_the_pulls() {
 }
 
 #[tokio::test]
+async fn a_row_of_the_servers_that_is_deleted_before_the_first_pull_is_deleted_there() {
+    let server = Server::new();
+    server.put("n0000", json!({"title": "mine"}));
+    let store = with_rows(2).await;
+    let owned = saying(ExistingRows::ServerOwned);
+    let device = Device::on(store, &server, schema(), owned).await.unwrap();
+    device.delete("n0000").await;
+    // Not on the server, and nobody sees that anybody asked.
+    device.delete("n0001").await;
+    // Before the first pull a 404 proves nothing.
+    device.sync().await;
+    device.sync().await;
+    assert!(device.ops().await.is_empty());
+    assert!(server.get("n0000").is_deleted());
+    let is_gone = |id| device.row(id).is_none_or(|row| row.is_deleted());
+    assert!(is_gone("n0000") && is_gone("n0001"));
+}
+
+#[tokio::test]
+async fn a_row_of_the_servers_that_was_edited_there_survives_a_deletion_before_the_first_pull() {
+    let server = Server::new();
+    server.put("n0000", json!({"title": "theirs"}));
+    let owned = saying(ExistingRows::ServerOwned);
+    let device = Device::on(with_rows(1).await, &server, schema(), owned).await;
+    let device = device.unwrap();
+    device.delete("n0000").await;
+    device.sync().await;
+    let title = device.row("n0000").unwrap().get("title").cloned();
+    assert_eq!(title, Some(json!("theirs")));
+    assert!(!server.get("n0000").is_deleted());
+}
+
+#[tokio::test]
 async fn a_table_is_asked_once() {
     let store = MemoryStore::new();
     let server = Server::new();
