@@ -164,6 +164,11 @@ mod switch {
         /// A row of the server's takes the place of the whole row, columns included that stay on the
         /// device: I3.
         LocalOnlyCleared = "local-only-cleared" breaks ["I3"];
+        /// It is noted that a table's rows are adopted before they are, so that a process that dies in
+        /// between leaves them unsent: I1.
+        AdoptionNotedFirst = "adoption-noted-first" breaks ["I1"];
+        /// Rows that are the server's are created there, as if they were the user's: I1.
+        ServersRowsQueued = "servers-rows-queued" breaks ["I1"];
     }
 
     impl Defect {

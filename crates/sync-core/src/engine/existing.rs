@@ -33,14 +33,23 @@ pub(super) async fn settle_existing_rows(context: &Context) -> Result<(), SyncEr
         return Err(SyncError::Config(problems.join("; ")));
     }
     for (kind, table) in fresh {
-        if table.existing_rows == Some(ExistingRows::Adopt) {
+        planted!(AdoptionNotedFirst => note_prepared(context, kind).await?);
+        let adopts = match table.existing_rows {
+            Some(ExistingRows::ServerOwned) => planted!(ServersRowsQueued),
+            whose => whose == Some(ExistingRows::Adopt),
+        };
+        if adopts {
             adopt(context, kind, table).await?;
         }
-        let mut tx = context.store.begin(TxMode::Write).await?;
-        tx.put_meta(&note(kind), Some("1")).await?;
-        tx.commit().await?;
+        note_prepared(context, kind).await?;
     }
     Ok(())
+}
+
+async fn note_prepared(context: &Context, kind: &Kind) -> Result<(), SyncError> {
+    let mut tx = context.store.begin(TxMode::Write).await?;
+    tx.put_meta(&note(kind), Some("1")).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Where it is noted that a kind's table was prepared once.

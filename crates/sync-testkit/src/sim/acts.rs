@@ -254,6 +254,13 @@ impl<'a> World<'a> {
             (Some(edit), row) => {
                 self.ledger
                     .wrote(intent.table, &intent.key, writer, row, edit);
+        if before.is_unclaimed(&intent.key) {
+            // What it was made of is nobody's word, so that nothing is concluded from its end.
+            self.lock()
+                .counters
+                .count("edit of a row that nobody sends");
+            self.ledger.loosen(&intent.key);
+        }
             }
             (None, Some(row)) => self.ledger.deleted(intent.table, &intent.key, writer, row),
             (None, None) => {}

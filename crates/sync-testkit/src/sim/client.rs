@@ -42,7 +42,7 @@ pub(crate) struct Task {
     pub(crate) future: BoxFuture<'static, Result<Option<SyncReport>, SyncError>>,
     /// The queues that were there when it was asked for and that nothing held up.
     pub(crate) waited: BTreeMap<Key, Vec<Op>>,
-    /// All entities that had operations then.
+    /// All entities that had operations then, or of which nobody had heard.
     pub(crate) queued: BTreeSet<Key>,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
@@ -176,6 +176,10 @@ impl Client {
         if self.strategy == Strategy::Manual {
             config.resolver(slow::resolver(setup.slow_resolvers, &self.link))
         } else {
+        let config = match table.existing_rows(setup) {
+            Some(whose) => config.existing_rows(whose),
+            None => config,
+        };
             config
         }
     }
@@ -252,8 +256,11 @@ impl Client {
         self.tasks.push(Task {
             what,
             future,
+        let queued = self.seen.ops.keys();
+        let unclaimed = self.seen.rows.keys();
+        let unclaimed = unclaimed.filter(|key| self.seen.is_unclaimed(key));
             waited,
-            queued: self.seen.ops.keys().cloned().collect(),
+            queued: queued.chain(unclaimed).cloned().collect(),
             server_was_at: server_is_at,
         });
     }

@@ -52,6 +52,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     super::slow::draw(seed, &mut setup);
     super::beyond::draw(seed, &mut drawn);
     super::local::draw(seed, &setup, &mut drawn);
+    super::existing::draw(seed, &mut setup);
     drawn.truncate(steps as usize);
     Schedule {
         setup,
@@ -84,6 +85,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         related: false,
         old_apps: 0,
         slow_resolvers: false,
+        existing: None,
     }
 }
 

@@ -82,7 +82,7 @@ impl World<'_> {
         }
         self.clients[client].die();
         if let Some(awaits) = awaits {
-            self.die_opening(client, awaits);
+            self.die_opening(client, GUEST, awaits);
         } else if let Err(violation) = self.visit(client, &owners) {
             let name = self.clients[client].name();
             self.fail(violation.of(name));
@@ -136,10 +136,12 @@ impl World<'_> {
         self.start(client);
     }
 
-    fn die_opening(&mut self, client: usize, awaits: u8) {
+    /// The process dies so early while it opens for this account.
+    pub(super) fn die_opening(&mut self, client: usize, account: &str, awaits: u8) {
         let (tables, setup) = (self.tables, self.setup.clone());
         let one = &self.clients[client];
-        let builder = one.builder(one.link.clone(), tables, &setup).account(GUEST);
+        let builder = one.builder(one.link.clone(), tables, &setup);
+        let builder = builder.account(account);
         let mut opening = Box::pin(builder.build());
         let mut polls = 0..awaits;
         while polls.next().is_some() && (&mut opening).now_or_never().is_none() {}
@@ -188,8 +190,14 @@ impl World<'_> {
 
     fn finds_nothing(&self, client: usize) -> Result<(), Violation> {
         let memory = &self.clients[client].store.memory;
-        let seen = Seen::of(memory, &self.keys, self.tables)
+        let mut seen = Seen::of(memory, &self.keys, self.tables)
             .map_err(|error| Violation::new("I10", error.to_string()))?;
+        // What no server ever heard of is no account's.
+        for key in &self.unclaimed {
+            if seen.is_unclaimed(key) {
+                seen.rows.remove(key);
+            }
+        }
         if seen.is_empty() {
             return Ok(());
         }

@@ -34,6 +34,7 @@ mod check;
 mod client;
 mod counters;
 mod evolve;
+mod existing;
 mod failures;
 mod generate;
 mod guest;
@@ -68,6 +69,7 @@ use sync_core::json::JsonMap;
 pub use check::Violation;
 pub use counters::Counters;
 pub use schedule::{Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until};
+pub use existing::Existing;
 pub use server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 pub use tables::{FieldKind, SimTable};
 

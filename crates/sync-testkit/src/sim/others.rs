@@ -53,7 +53,7 @@ impl World<'_> {
         }
     }
 
-    fn server_write(&mut self, table: u8, row: u8, fields: u16, commits_late: bool) {
+    pub(super) fn server_write(&mut self, table: u8, row: u8, fields: u16, commits_late: bool) {
         let Some((table, key)) = self.place(table, row) else {
             return;
         };

@@ -157,7 +157,7 @@ impl World<'_> {
     fn judge_agreement(&mut self, name: &'static str, is_meant: impl Fn(&Key) -> bool) {
         let shared = self.lock();
         let keys = self.keys.iter().filter(|key| is_meant(key));
-        let found = check::agree(&self.clients, keys, &shared.server);
+        let found = check::agree(&self.clients, keys, &shared.server, &self.unclaimed);
         drop(shared);
         for mut violation in found {
             violation.invariant = name;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use sync_core::ConflictStrategy;
 
+use super::existing::Existing;
 use super::server::Habits;
 
 /// A world and what happens in it: everything that a run depends on.
@@ -49,6 +50,9 @@ pub struct Setup {
     /// Do the resolvers of the built-in tables take their time for some answers?
     #[serde(default)]
     pub slow_resolvers: bool,
+    /// Rows that the built-in tables have before the first engine is built on them.
+    #[serde(default)]
+    pub existing: Option<Existing>,
 }
 
 /// How conflicts are settled in the built-in tables.

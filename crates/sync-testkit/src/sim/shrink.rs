@@ -112,6 +112,12 @@ fn setups() -> Vec<Change> {
         |schedule| schedule.setup.page_size = 50,
         |schedule| schedule.setup.coalesce = true,
         |schedule| schedule.setup.slow_resolvers = false,
+        |schedule| schedule.setup.existing = None,
+        |schedule| {
+            if let Some(existing) = &mut schedule.setup.existing {
+                existing.dies_after = None;
+            }
+        },
         |schedule| schedule.setup.habits.trims = false,
         |schedule| schedule.setup.habits.tags = false,
         |schedule| schedule.setup.habits.epochs = false,

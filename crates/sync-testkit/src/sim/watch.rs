@@ -6,6 +6,7 @@ use sync_core::{OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
 
 use super::check::{self, Violation};
 use super::client::Task;
+use super::existing;
 use super::link::lock;
 use super::local;
 use super::related;
@@ -42,6 +43,7 @@ impl World<'_> {
         let mut found = check::between(&one.seen, &now, written, &shared.server);
         found.extend(related::orphans(self.tables, &now));
         found.extend(local::kept(&one.seen, &now, written));
+        found.extend(existing::kept(&self.unclaimed, &one.seen, &now, written));
         let mut unexplained = Vec::new();
         for key in one.seen.ops.keys() {
             let gone = check::account_for(

@@ -34,6 +34,8 @@ pub(crate) struct World<'a> {
     /// Entities that a client has written what the server refuses.
     pub(crate) offended: BTreeSet<(u8, Key)>,
     pub(crate) spoiled: BTreeSet<Key>,
+    /// Rows of which some client's table had one before the server ever heard of it.
+    pub(super) unclaimed: BTreeSet<Key>,
 }
 
 impl<'a> World<'a> {
@@ -78,9 +80,16 @@ impl<'a> World<'a> {
             always_auto_preserve: setup.strategy == Strategy::AutoPreserve,
             offended: BTreeSet::new(),
             spoiled: BTreeSet::new(),
+            unclaimed: BTreeSet::new(),
         };
+        if let Some(existing) = setup.existing {
+            world.bring_rows(existing);
+        }
         for client in 0..world.clients.len() {
-            world.start(client);
+            match setup.existing {
+                Some(existing) => world.open_first(client, existing),
+                None => world.start(client),
+            }
         }
         world
     }

@@ -30,6 +30,7 @@ pub(crate) fn world(habits: Habits) -> Setup {
         related: false,
         old_apps: 0,
         slow_resolvers: false,
+        existing: None,
     }
 }
 

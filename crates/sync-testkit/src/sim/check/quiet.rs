@@ -1,5 +1,7 @@
 //! What must hold when nothing moves any more (I2, I5, I7, I8).
 
+use std::collections::BTreeSet;
+
 use super::Violation;
 use super::ledger::Ledger;
 use super::lost;
@@ -14,6 +16,7 @@ pub(crate) fn agree<'a>(
     clients: &[Client],
     keys: impl Iterator<Item = &'a Key>,
     server: &SimServer,
+    unclaimed: &BTreeSet<Key>,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     for key in keys {
@@ -28,6 +31,12 @@ pub(crate) fn agree<'a>(
             let same = match (row, stored) {
                 (Some(row), Some(stored)) => same_content(row, stored),
                 (None, None) => true,
+                // A row that nobody sends, of a record that the server never had, or no more.
+                (Some(_), None) => {
+                    server.record(key).is_none()
+                        && unclaimed.contains(key)
+                        && client.seen.is_unclaimed(key)
+                }
                 _ => false,
             };
             if !same && !client.seen.quarantined.contains(key) {
