@@ -169,6 +169,10 @@ mod switch {
         AdoptionNotedFirst = "adoption-noted-first" breaks ["I1"];
         /// Rows that are the server's are created there, as if they were the user's: I1.
         ServersRowsQueued = "servers-rows-queued" breaks ["I1"];
+        /// An edit's time is the device's, whatever is known of the server's clock: I12.
+        ClockUncorrected = "clock-uncorrected" breaks ["I12"];
+        /// An operation into which a newer edit was folded keeps the older one's time: I12.
+        FoldKeepsTime = "fold-keeps-time" breaks ["I12"];
     }
 
     impl Defect {

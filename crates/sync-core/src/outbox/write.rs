@@ -157,7 +157,9 @@ impl Entity {
             return Fold::Stays;
         };
         awaken(op);
-        op.written_at = at;
+        if !planted!(FoldKeepsTime) {
+            op.written_at = at;
+        }
         let older = mem::replace(&mut op.written, Change::Delete);
         op.written = combine(older, newer);
         if op.ever_sent {

@@ -8,6 +8,7 @@ use sync_core::json::JsonMap;
 
 use super::check::{Violation, wrote_both};
 use super::client::{ENDLESS, What};
+use super::latest::Span;
 use super::local;
 use super::others::is_spoiled;
 use super::schedule::Act;
@@ -197,11 +198,16 @@ impl<'a> World<'a> {
             Ok(writing) => writing,
             Err(error) => return self.fail(Violation::new("I1", error.to_string())),
         };
+        let mut span = Span::at(&self.clients[client]);
         for _ in 0..awaits {
+            span.reaches(&self.clients[client]);
             let ended = (&mut writing).now_or_never();
             if self.clients[client].store.commits() > self.clients[client].seen.commits {
                 // What this poll committed is the write, nothing else was polled.
                 let queued = matches!(ended, Some(Ok(true)));
+                if queued {
+                    self.note_write(client, &intent.key, intent.edit.as_ref(), span);
+                }
                 self.written(client, intent, queued);
             }
             match ended {
@@ -248,12 +254,6 @@ impl<'a> World<'a> {
             return self.fail(violation.of(name));
         }
         let writer = Some(self.clients[client].number);
-        let row = before.live(&intent.key);
-        match (&intent.edit, row) {
-            _ if !queued => {}
-            (Some(edit), row) => {
-                self.ledger
-                    .wrote(intent.table, &intent.key, writer, row, edit);
         if before.is_unclaimed(&intent.key) {
             // What it was made of is nobody's word, so that nothing is concluded from its end.
             self.lock()
@@ -261,6 +261,12 @@ impl<'a> World<'a> {
                 .count("edit of a row that nobody sends");
             self.ledger.loosen(&intent.key);
         }
+        let row = before.live(&intent.key);
+        match (&intent.edit, row) {
+            _ if !queued => {}
+            (Some(edit), row) => {
+                self.ledger
+                    .wrote(intent.table, &intent.key, writer, row, edit);
             }
             (None, Some(row)) => self.ledger.deleted(intent.table, &intent.key, writer, row),
             (None, None) => {}

@@ -94,6 +94,7 @@ impl Client {
             max_batch: u32::from(setup.max_batch),
             world: world.clone(),
             own: Arc::new(Mutex::new(Own::of_app(is_old))),
+            env: env.clone(),
         };
         Self {
             number,
@@ -122,6 +123,8 @@ impl Client {
             .account(OWNER);
         let engine = complete(builder.build()).ok_or("the engine is never built")?;
         let engine = engine.map_err(|error| format!("the engine cannot be built: {error}"))?;
+        let beside_another = self.still.is_some();
+        lock(&self.link.own).offset.restarts(beside_another);
         self.events.push(engine.events());
         self.engine = Some(engine);
         Ok(())
@@ -173,13 +176,13 @@ impl Client {
             .strategy(self.strategy.to_core())
             .soft_delete(soft_delete)
             .coalesce(setup.coalesce);
-        if self.strategy == Strategy::Manual {
-            config.resolver(slow::resolver(setup.slow_resolvers, &self.link))
-        } else {
         let config = match table.existing_rows(setup) {
             Some(whose) => config.existing_rows(whose),
             None => config,
         };
+        if self.strategy == Strategy::Manual {
+            config.resolver(slow::resolver(setup.slow_resolvers, &self.link))
+        } else {
             config
         }
     }
@@ -253,12 +256,12 @@ impl Client {
                 Box::pin(async move { engine.sync_with(options).await.map(Some) })
             }
         };
-        self.tasks.push(Task {
-            what,
-            future,
         let queued = self.seen.ops.keys();
         let unclaimed = self.seen.rows.keys();
         let unclaimed = unclaimed.filter(|key| self.seen.is_unclaimed(key));
+        self.tasks.push(Task {
+            what,
+            future,
             waited,
             queued: queued.chain(unclaimed).cloned().collect(),
             server_was_at: server_is_at,

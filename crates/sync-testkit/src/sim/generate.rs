@@ -53,6 +53,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     super::beyond::draw(seed, &mut drawn);
     super::local::draw(seed, &setup, &mut drawn);
     super::existing::draw(seed, &mut setup);
+    super::latest::draw(seed, &setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,

@@ -17,11 +17,13 @@ use sync_core::{
 use super::beyond;
 use super::counters::Counters;
 use super::failures::failure;
+use super::latest::Offset;
 use super::local::{self, LocalField};
 use super::pause::pause;
 use super::schedule::Fate;
 use super::server::{Key, Keys, SimServer};
 use super::updates;
+use crate::FakeEnv;
 
 /// What all links of a world share.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ pub(crate) struct SimLink {
     pub(crate) max_batch: u32,
     pub(crate) world: World,
     pub(crate) own: Arc<Mutex<Own>>,
+    pub(super) env: FakeEnv,
 }
 
 /// What one link remembers.
@@ -82,6 +85,8 @@ pub(crate) struct Own {
     pub(crate) sent: BTreeMap<OpId, u32>,
     /// Is the app an old one?
     pub(crate) speaks_old: bool,
+    /// What the process knows of the server's clock.
+    pub(super) offset: Offset,
     /// So many questions wait for a resolver's answer.
     pub(super) questions: u32,
 }
@@ -99,6 +104,7 @@ impl Own {
         (self.pulled, self.speaks_old) = (pulled, speaks_old);
         self.known.clear();
         self.last_sent.clear();
+        self.offset.is_a_copy();
     }
 }
 
@@ -125,6 +131,14 @@ impl SimLink {
         let mut own = lock(&self.own);
         own.in_flight.clear();
         own.stood_still += 1;
+    }
+
+    /// An answer reaches the process that asked, and tells it the server's time.
+    fn reaches<T>(&self, answer: &Answer<T>) {
+        if let Some(date) = &answer.server_date {
+            let ahead = date.unix_nanos() - self.env.env().now().unix_nanos();
+            lock(&self.own).offset.is(ahead);
+        }
     }
 
     fn speaks_old(&self) -> bool {
@@ -254,7 +268,8 @@ impl Transport for SimLink {
             }
         };
         pause().await;
-        if answer.is_ok() {
+        if let Ok(answer) = &answer {
+            self.reaches(answer);
             lock(&self.own).pulled.insert(request.kind);
         }
         answer
@@ -283,6 +298,7 @@ impl Transport for SimLink {
         };
         pause().await;
         answer.map(|mut answer| {
+            self.reaches(&answer);
             if speaks_old {
                 updates::results_to_old(&request.ops, &mut answer.value);
             }
@@ -309,6 +325,7 @@ impl Transport for SimLink {
             self.answer(&shared, state)
         };
         pause().await;
+        self.reaches(&answer);
         Ok(answer)
     }
 

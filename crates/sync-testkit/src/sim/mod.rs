@@ -41,6 +41,7 @@ mod guest;
 mod hasty;
 mod kin;
 mod later;
+mod latest;
 mod link;
 mod local;
 mod others;
@@ -68,8 +69,8 @@ use sync_core::json::JsonMap;
 
 pub use check::Violation;
 pub use counters::Counters;
-pub use schedule::{Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until};
 pub use existing::Existing;
+pub use schedule::{Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until};
 pub use server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 pub use tables::{FieldKind, SimTable};
 

@@ -160,6 +160,13 @@ impl SimTable {
         })
     }
 
+    /// Fields of which two writes may say the same.
+    pub(super) fn fields_of_few_values(&self) -> Vec<&str> {
+        let fields = self.fields.iter();
+        let few = fields.filter(|one| matches!(one.1, FieldKind::Toggle | FieldKind::Refers));
+        few.map(|one| one.0.as_str()).collect()
+    }
+
     pub(crate) fn field_at(&self, place: u8) -> Option<&(String, FieldKind, ColumnType)> {
         self.fields
             .get(usize::from(place) % self.fields.len().max(1))

@@ -238,6 +238,7 @@ impl World<'_> {
             }
         }
         let number = [from, to].map(|place| self.clients[place].number);
+        self.copy_writes(number[0], number[1]);
         let offended = self.offended.iter().filter(|(by, _)| *by == number[0]);
         let offended: Vec<_> = offended.map(|(_, key)| (number[1], key.clone())).collect();
         self.offended.extend(offended);

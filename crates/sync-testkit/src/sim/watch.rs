@@ -101,6 +101,7 @@ impl World<'_> {
             shared.tell(|| format!("    {number} event: {event:?}"));
             drop(shared);
             self.note_contested(&event);
+            self.judge_last_write(client, &event);
             if let Some(unexplained) = self.unexplained.get_mut(&number) {
                 unexplained.retain(|gone| !gone.is_told_by(&event));
             }
@@ -157,7 +158,8 @@ impl World<'_> {
                 return;
             }
         };
-        let own = lock(&self.clients[client].link.own);
+        let mut own = lock(&self.clients[client].link.own);
+        own.offset.is_kept();
         let sent: BTreeMap<OpId, u32> = own.sent.clone();
         let is_asked = own.questions > 0;
         drop(own);

@@ -12,6 +12,7 @@ use super::check::ledger::Ledger;
 use super::check::{Unexplained, Violation};
 use super::client::{Client, ENDLESS, What, shift};
 use super::counters::Counters;
+use super::latest::Written;
 use super::link::{Shared, World as SharedWorld, lock};
 use super::schedule::{Asked, Fate, Setup, Step, Strategy, Until};
 use super::server::{Key, SimServer};
@@ -36,6 +37,8 @@ pub(crate) struct World<'a> {
     pub(crate) spoiled: BTreeSet<Key>,
     /// Rows of which some client's table had one before the server ever heard of it.
     pub(super) unclaimed: BTreeSet<Key>,
+    /// What each client's user wrote into each entity, in order.
+    pub(super) writes: BTreeMap<(u8, Key), Vec<Written>>,
 }
 
 impl<'a> World<'a> {
@@ -81,6 +84,7 @@ impl<'a> World<'a> {
             offended: BTreeSet::new(),
             spoiled: BTreeSet::new(),
             unclaimed: BTreeSet::new(),
+            writes: BTreeMap::new(),
         };
         if let Some(existing) = setup.existing {
             world.bring_rows(existing);
@@ -141,6 +145,8 @@ impl<'a> World<'a> {
             Step::Crash { client } => self.crash(self.client(*client)),
             Step::SwitchStrategy { client, strategy } => {
                 let client = self.client(*client);
+                // What it decided before, it decided in its own way.
+                self.hear(client);
                 self.always_auto_preserve &= *strategy == Strategy::AutoPreserve;
                 self.clients[client].strategy = *strategy;
                 self.clients[client].still = None;
