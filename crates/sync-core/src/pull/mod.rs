@@ -26,7 +26,8 @@ use crate::owed::{self, Owed};
 use crate::stats::{PhaseEnd, SyncStats};
 use crate::store::{CursorState, TxMode};
 use crate::table::Table;
-use crate::transport::TransportErrorKind;
+use crate::time::Timestamp;
+use crate::transport::{PullPage, PullRequest, TransportError, TransportErrorKind};
 
 pub(crate) use self::restored::begin_restore;
 
@@ -270,12 +271,12 @@ impl<'a> PullPhase<'a> {
             }
             let state = chain.cursor().clone();
             let (answer, done) = future::join(
-                self.context.transport.pull(chain.request()),
+                self.page(chain.request()),
                 self.apply(kind, table, batch, &state, &mut applied, stats),
             )
             .await;
             done?;
-            let answer = match answer {
+            let (page, date) = match answer {
                 Ok(answer) => answer,
                 Err(error)
                     if error.kind() == TransportErrorKind::Rejected && chain.drop_stale_token() =>
@@ -289,9 +290,7 @@ impl<'a> PullPhase<'a> {
                     return Err(error.into());
                 }
             };
-            chain.note_date(answer.server_date.as_ref());
-            let date = answer.server_date.clone();
-            let page = self.context.observe(answer);
+            chain.note_date(date.as_ref());
             ready_bytes = ready_bytes.saturating_add(page.bytes);
             let mut incoming = Incoming::parse(page, date.as_ref());
             let size = incoming.len();
@@ -320,6 +319,17 @@ impl<'a> PullPhase<'a> {
             .await?;
         self.forget_old_tombstones(kind, &end).await?;
         Ok(end)
+    }
+
+    /// A page, and the server's time. It is observed when it comes: while rows are applied, or the
+    /// device sleeps, its clock goes on.
+    async fn page(
+        &self,
+        request: PullRequest,
+    ) -> Result<(PullPage, Option<Timestamp>), TransportError> {
+        let answer = self.context.transport.pull(request).await?;
+        let date = answer.server_date.clone();
+        Ok((self.context.observe(answer), date))
     }
 
     #[cfg(sync_planted)]
