@@ -75,7 +75,7 @@ pub use table::{BadRow, ExistingRows, SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
 pub use version::{ServerState, Version};
-pub use writer::{EntityWriter, RecordWriter};
+pub use writer::{EntityWriter, EntityWriterIn, RecordWriter, RecordWriterIn, SyncRepository};
 
 #[cfg(feature = "derive")]
 pub use sync_derive::SyncEntity;

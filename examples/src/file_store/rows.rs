@@ -39,6 +39,16 @@ impl Table {
             .collect()
     }
 
+    pub(super) fn app_rows(&self, ids: &[EntityId]) -> Vec<Record> {
+        let found = distinct(ids).filter_map(|id| self.rows.get(id));
+        found.cloned().collect()
+    }
+
+    pub(super) fn app_rows_after(&self, after: Option<&EntityId>, limit: usize) -> Vec<Record> {
+        let rows = self.after(after).take(limit);
+        rows.map(|(_, row)| row.clone()).collect()
+    }
+
     /// Writes what the table takes; what it refuses is reported and leaves no trace.
     pub(super) fn put(&mut self, schema: &TableSchema, writes: &[RowWrite]) -> PutReport {
         let mut report = PutReport::default();

@@ -22,6 +22,21 @@ impl StoreTx for FileTx {
         Ok(table.get(schema, ids))
     }
 
+    async fn app_rows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError> {
+        let (_, table, _) = self.read_table(kind)?;
+        Ok(table.app_rows(ids))
+    }
+
+    async fn app_rows_after(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let (_, table, _) = self.read_table(kind)?;
+        Ok(table.app_rows_after(after, at_most(limit)))
+    }
+
     async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError> {
         let (table, schema) = self.write_table(kind)?;
         let report = table.put(schema, rows);

@@ -28,6 +28,7 @@ use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
 use crate::table::{Table, TableConfig};
 use crate::transport::Transport;
+use crate::writer::GroupCommit;
 
 type Registered = Result<(TableSchema, TableConfig), (String, InvalidId)>;
 
@@ -196,6 +197,7 @@ impl SyncEngineBuilder {
             shared: Arc::new(Shared {
                 context,
                 turns: Turns::default(),
+                group_commit: GroupCommit::default(),
                 auto: Mutex::new(None),
                 shut_down: CancellationToken::new(),
                 signed_out: AtomicBool::new(false),

@@ -40,7 +40,7 @@ use crate::pull::ResyncRequest;
 use crate::stats::SyncReport;
 use crate::store::Store;
 use crate::transport::Transport;
-use crate::writer::{EntityWriter, RecordWriter};
+use crate::writer::{EntityWriter, GroupCommit, RecordWriter, SyncRepository};
 
 /// Which halves of a run concern which kinds.
 ///
@@ -111,6 +111,7 @@ pub struct SyncEngine {
 struct Shared {
     context: Context,
     turns: Turns,
+    group_commit: GroupCommit,
     auto: std::sync::Mutex<Option<AutoTask>>,
     shut_down: CancellationToken,
     /// Is the account's data gone, so that nothing may be written any more?
@@ -196,6 +197,14 @@ impl SyncEngine {
         Ok(EntityWriter::new(self.records(T::KIND)?))
     }
 
+    /// The entities of this type as a collection, to be read and written without SQL.
+    ///
+    /// # Errors
+    /// [`SyncError::UnknownKind`] if the type is not registered.
+    pub fn repository<T: SyncEntity>(&self) -> Result<SyncRepository<T>, SyncError> {
+        Ok(SyncRepository::new(self.writer()?))
+    }
+
     /// Writes entities of this kind as JSON records.
     ///
     /// # Errors
@@ -229,6 +238,10 @@ impl SyncEngine {
 
     pub(crate) fn is_signed_out(&self) -> bool {
         self.shared.signed_out.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn group_commit(&self) -> &GroupCommit {
+        &self.shared.group_commit
     }
 
     pub(crate) fn context(&self) -> &Context {

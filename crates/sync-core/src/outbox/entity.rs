@@ -337,6 +337,13 @@ impl Entity {
         self.set_base(ServerState::Absent);
     }
 
+    /// The record that a waiting deletion was made against.
+    pub(crate) fn before_deletion(&self) -> Option<Record> {
+        let deletes = self.ops.last().is_some_and(|op| op.written.is_delete());
+        let live = self.base.as_ref().and_then(ServerState::live);
+        live.filter(|_| deletes).cloned()
+    }
+
     /// The record that saving will write to the table.
     pub(crate) fn row_to_write(&self) -> Option<&Record> {
         match &self.row_edit {

@@ -105,6 +105,17 @@ pub trait StoreTx: Send {
     /// written again.
     async fn get(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError>;
 
+    /// The rows as the app sees them: what [`StoreTx::get`] returns, and the local-only columns.
+    async fn app_rows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError>;
+
+    /// All rows as the app sees them, in order of id, after `after`, at most `limit`.
+    async fn app_rows_after(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError>;
+
     /// Inserts or updates rows: the columns of the synced fields, an absent field being null, and
     /// the fields without a column, whose absence removes them. Local-only columns are written only
     /// where a [`RowOrigin::Local`] record has their field; [`RowOrigin::Server`] never touches

@@ -3,28 +3,41 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde_json::Value;
-
-use super::RecordWriter;
-use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use super::convert::{difference, entity_of, record_of};
+use super::record::{RecordWriter, RecordWriterIn};
+use super::write::Write;
+use crate::changed_fields::ChangedFields;
 use crate::entity::SyncEntity;
 use crate::error::SyncError;
-use crate::id::EntityId;
+use crate::id::{EntityId, Kind};
 use crate::record::Record;
 use crate::store::{StoreTx, TxMode};
 
 /// Writes entities of one type, each write with its queued operation in one transaction.
 ///
+/// Writes that wait at the same time share one transaction, unless one of them fails: then each has
+/// its own. Drop the future of a write, and it has happened wholly or not at all.
+///
 /// ```
 /// # use sync_core::{EntityWriter, SyncEngine, SyncEntity, SyncError};
 /// # async fn example<Todo: SyncEntity + Clone>(engine: SyncEngine, todo: Todo, edited: Todo) -> Result<(), SyncError> {
 /// let todos: EntityWriter<Todo> = engine.writer()?;
-/// todos.insert_and_enqueue(&todo).await?;
-/// todos.replace_and_enqueue_diff(&todo, &edited).await?;
-/// todos.delete_and_enqueue(edited.entity_id()).await?;
+/// todos.insert(&todo).await?;
+/// todos.update(&todo, &edited).await?;
+/// todos.delete(edited.entity_id()).await?;
+/// todos.restore(edited.entity_id()).await?;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The names of the Dart family stand beside these where they say the same:
+///
+/// | here | there |
+/// |---|---|
+/// | [`insert`](Self::insert) | [`insert_and_enqueue`](Self::insert_and_enqueue) |
+/// | [`update`](Self::update) | [`replace_and_enqueue_diff`](Self::replace_and_enqueue_diff) |
+/// | [`replace`](Self::replace) | [`replace_and_enqueue`](Self::replace_and_enqueue) |
+/// | [`delete`](Self::delete) | [`delete_and_enqueue`](Self::delete_and_enqueue) |
 pub struct EntityWriter<T> {
     records: RecordWriter,
     entity: PhantomData<fn(&T)>,
@@ -42,58 +55,53 @@ impl<T: SyncEntity> EntityWriter<T> {
     ///
     /// # Errors
     /// As [`RecordWriter::insert`], and [`SyncError::Entity`] if it does not serialise.
-    pub async fn insert_and_enqueue(&self, entity: &T) -> Result<(), SyncError> {
+    pub async fn insert(&self, entity: &T) -> Result<(), SyncError> {
         self.records.insert(self.record(entity)?).await
     }
 
-    /// [`EntityWriter::insert_and_enqueue`] within a transaction of the caller's.
+    /// Changes an entity by what differs between `before` and `after`; what a pull changed
+    /// elsewhere in it meanwhile stays. `false`: nothing differs.
     ///
     /// # Errors
-    /// As [`EntityWriter::insert_and_enqueue`]; the transaction must then be dropped.
-    pub async fn insert_in(&self, tx: &mut dyn StoreTx, entity: &T) -> Result<(), SyncError> {
-        self.records.insert_in(tx, self.record(entity)?).await
+    /// As [`RecordWriter::change`], and [`SyncError::Entity`].
+    pub async fn update(&self, before: &T, after: &T) -> Result<bool, SyncError> {
+        let write = self.changes(before, after)?;
+        self.records.write(write).await
     }
 
-    /// Replaces an entity; the fields that differ from the row are the user's. `false`: nothing
-    /// differs, so nothing is queued.
+    /// Reads an entity, lets `change` edit it, and writes what differs, in one transaction.
+    /// `false`: nothing differs.
     ///
-    /// When time has passed since the entity was read, prefer
-    /// [`EntityWriter::replace_and_enqueue_diff`]: it changes only what the user changed.
-    ///
-    /// # Errors
-    /// As [`RecordWriter::replace`].
-    pub async fn replace_and_enqueue(&self, entity: &T) -> Result<bool, SyncError> {
-        self.records.replace(self.record(entity)?).await
-    }
-
-    /// Changes an entity by what differs between `before` and `after`. `false`: nothing does.
-    ///
-    /// # Errors
-    /// As [`RecordWriter::change`].
-    pub async fn replace_and_enqueue_diff(&self, before: &T, after: &T) -> Result<bool, SyncError> {
-        let (after, changed) = self.difference(before, after)?;
-        self.records.change(after, &changed).await
-    }
-
-    /// [`EntityWriter::replace_and_enqueue_diff`] within a transaction of the caller's.
+    /// ```
+    /// # use sync_core::{EntityWriter, SyncEntity, SyncError};
+    /// # #[derive(serde::Serialize, serde::Deserialize, SyncEntity)]
+    /// # #[sync(kind = "todos")]
+    /// # struct Todo { id: String, done: bool }
+    /// # async fn example(todos: EntityWriter<Todo>) -> Result<(), SyncError> {
+    /// todos.update_with("milk", |todo| todo.done = true).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`EntityWriter::replace_and_enqueue_diff`]; the transaction must then be dropped.
-    pub async fn replace_diff_in(
+    /// [`SyncError::NotFound`] if there is no such row; otherwise as [`EntityWriter::update`] and
+    /// [`EntityWriter::get`].
+    pub async fn update_with(
         &self,
-        tx: &mut dyn StoreTx,
-        before: &T,
-        after: &T,
+        id: impl AsRef<str>,
+        change: impl FnOnce(&mut T) + Send,
     ) -> Result<bool, SyncError> {
-        let (after, changed) = self.difference(before, after)?;
-        self.records.change_in(tx, after, &changed).await
+        let mut tx = self.begin(TxMode::Write).await?;
+        let changed = self.within(&mut *tx).update_with(id, change).await?;
+        tx.commit().await?;
+        Ok(changed)
     }
 
     /// Changes these fields, named as in JSON, to what `entity` says.
     ///
     /// # Errors
-    /// As [`RecordWriter::change`].
-    pub async fn replace_and_enqueue_fields(
+    /// As [`RecordWriter::change`], and [`SyncError::Entity`].
+    pub async fn update_fields(
         &self,
         entity: &T,
         changed: &ChangedFields,
@@ -101,72 +109,163 @@ impl<T: SyncEntity> EntityWriter<T> {
         self.records.change(self.record(entity)?, changed).await
     }
 
+    /// Replaces an entity; the fields that differ from the row are the user's. `false`: nothing
+    /// differs, so nothing is queued.
+    ///
+    /// When time has passed since the entity was read, prefer [`EntityWriter::update`]: it changes
+    /// only what the user changed.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::replace`], and [`SyncError::Entity`].
+    pub async fn replace(&self, entity: &T) -> Result<bool, SyncError> {
+        self.records.replace(self.record(entity)?).await
+    }
+
+    /// Inserts an entity, or replaces the one that is there. `false`: nothing differs, so nothing
+    /// is queued.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::upsert`], and [`SyncError::Entity`].
+    pub async fn upsert(&self, entity: &T) -> Result<bool, SyncError> {
+        self.records.upsert(self.record(entity)?).await
+    }
+
     /// Deletes an entity and queues its deletion. `false`: there is no such row.
     ///
     /// # Errors
     /// [`SyncError::InvalidId`]; otherwise as [`RecordWriter::delete`].
-    pub async fn delete_and_enqueue(&self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+    pub async fn delete(&self, id: impl AsRef<str>) -> Result<bool, SyncError> {
         self.records.delete(&EntityId::new(id)?).await
     }
 
-    /// [`EntityWriter::delete_and_enqueue`] within a transaction of the caller's.
+    /// Brings a deleted entity back; see [`RecordWriter::restore`] for what comes back when.
+    /// `false`: it is not deleted, or nothing is left of it.
     ///
     /// # Errors
-    /// As [`EntityWriter::delete_and_enqueue`]; the transaction must then be dropped.
-    pub async fn delete_in(
+    /// [`SyncError::InvalidId`]; otherwise as [`RecordWriter::restore`].
+    pub async fn restore(&self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.records.restore(&EntityId::new(id)?).await
+    }
+
+    /// [`EntityWriter::insert`] for many, in one transaction: all or none.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert`], for the first that fails.
+    pub async fn insert_all<'e>(
         &self,
-        tx: &mut dyn StoreTx,
-        id: impl AsRef<str>,
-    ) -> Result<bool, SyncError> {
-        self.records.delete_in(tx, &EntityId::new(id)?).await
+        entities: impl IntoIterator<Item = &'e T>,
+    ) -> Result<(), SyncError> {
+        let records = entities.into_iter().map(|entity| self.record(entity));
+        self.records
+            .insert_all(records.collect::<Result<Vec<_>, _>>()?)
+            .await
+    }
+
+    /// [`EntityWriter::upsert`] for many, in one transaction: all or none. Returns how many were
+    /// queued.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::upsert`], for the first that fails.
+    pub async fn upsert_all<'e>(
+        &self,
+        entities: impl IntoIterator<Item = &'e T>,
+    ) -> Result<u64, SyncError> {
+        let records = entities.into_iter().map(|entity| self.record(entity));
+        self.records
+            .upsert_all(records.collect::<Result<Vec<_>, _>>()?)
+            .await
+    }
+
+    /// [`EntityWriter::delete`] for many, in one transaction: all or none. Returns how many there
+    /// were.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete`], for the first that fails.
+    pub async fn delete_all<I: AsRef<str>>(
+        &self,
+        ids: impl IntoIterator<Item = I>,
+    ) -> Result<u64, SyncError> {
+        let ids = ids.into_iter().map(EntityId::new);
+        self.records
+            .delete_all(ids.collect::<Result<Vec<_>, _>>()?)
+            .await
+    }
+
+    /// The same writer in a transaction of the app's: nothing is there before that commits.
+    ///
+    /// `SqliteStore::join` of `sync-sqlx` makes such a transaction of one of sqlx.
+    ///
+    /// ```
+    /// # use sync_core::{SyncEngine, SyncEntity, SyncError, TxMode};
+    /// # async fn example<List: SyncEntity, Todo: SyncEntity>(engine: SyncEngine, list: List, todo: Todo) -> Result<(), SyncError> {
+    /// let mut tx = engine.store().begin(TxMode::Write).await?;
+    /// engine.writer::<List>()?.within(&mut *tx).insert(&list).await?;
+    /// engine.writer::<Todo>()?.within(&mut *tx).insert(&todo).await?;
+    /// tx.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn within<'w>(&'w self, tx: &'w mut dyn StoreTx) -> EntityWriterIn<'w, T> {
+        EntityWriterIn { writer: self, tx }
     }
 
     /// The entity with this id, unless it does not exist or is deleted.
     ///
     /// # Errors
-    /// [`SyncError::Entity`] if the row does not fit the type, [`SyncError::Store`].
+    /// [`SyncError::InvalidId`], [`SyncError::Entity`] if the row does not fit the type,
+    /// [`SyncError::Store`].
     pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
-        let kind = &self.records.kind;
-        let id = EntityId::new(id)?;
-        let mut tx = self
-            .records
-            .engine
-            .context()
-            .store
-            .begin(TxMode::Read)
-            .await?;
-        let row = tx
-            .get(kind, &[id])
-            .await?
-            .pop()
-            .filter(|row| !row.is_deleted());
-        let entity = row
-            .map(|row| serde_json::from_value(row.into()))
-            .transpose();
-        entity.map_err(|error| SyncError::Entity {
-            kind: kind.clone(),
-            source: without_contents(&error),
-        })
+        let mut tx = self.begin(TxMode::Read).await?;
+        self.within(&mut *tx).get(id).await
     }
 
-    fn difference(&self, before: &T, after: &T) -> Result<(Record, ChangedFields), SyncError> {
-        let (before, after) = (self.record(before)?, self.record(after)?);
-        let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
-        // A field that serialises to nothing was cleared.
-        let mut after = after;
-        for field in changed.iter() {
-            after.fields_mut().entry(field).or_insert(Value::Null);
-        }
-        Ok((after, changed))
+    /// [`EntityWriter::insert`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert`].
+    pub async fn insert_and_enqueue(&self, entity: &T) -> Result<(), SyncError> {
+        self.insert(entity).await
+    }
+
+    /// [`EntityWriter::replace`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::replace`].
+    pub async fn replace_and_enqueue(&self, entity: &T) -> Result<bool, SyncError> {
+        self.replace(entity).await
+    }
+
+    /// [`EntityWriter::update`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update`].
+    pub async fn replace_and_enqueue_diff(&self, before: &T, after: &T) -> Result<bool, SyncError> {
+        self.update(before, after).await
+    }
+
+    /// [`EntityWriter::delete`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete`].
+    pub async fn delete_and_enqueue(&self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.delete(id).await
+    }
+
+    pub(super) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, SyncError> {
+        Ok(self.records.engine.store().begin(mode).await?)
+    }
+
+    pub(super) fn kind(&self) -> &Kind {
+        &self.records.kind
     }
 
     fn record(&self, entity: &T) -> Result<Record, SyncError> {
-        let kind = self.records.kind.clone();
-        let value = serde_json::to_value(entity).map_err(|error| SyncError::Entity {
-            kind: kind.clone(),
-            source: without_contents(&error),
-        })?;
-        Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
+        record_of(self.kind(), entity)
+    }
+
+    fn changes(&self, before: &T, after: &T) -> Result<Write, SyncError> {
+        let (after, changed) = difference(&self.record(before)?, self.record(after)?);
+        Ok(Write::Change(after, changed))
     }
 }
 
@@ -187,70 +286,107 @@ impl<T> fmt::Debug for EntityWriter<T> {
     }
 }
 
-/// The error as far as it names fields and types; serde repeats the value that does not fit.
-fn without_contents(error: &serde_json::Error) -> serde_json::Error {
-    let text = error.to_string();
-    let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
-        let form = value.split([' ', '`']).next().unwrap_or_default();
-        let expected = value
-            .rsplit_once(", expected ")
-            .map_or("another", |(_, it)| it);
-        format!("{what}: {form}, expected {expected}")
-    } else if NAMING.iter().any(|start| text.starts_with(start)) {
-        text
-    } else {
-        "a value is not what the type takes".to_owned()
-    };
-    serde::de::Error::custom(told)
+/// An [`EntityWriter`] in a transaction of the app's, from [`EntityWriter::within`].
+///
+/// After an error the transaction must be dropped.
+pub struct EntityWriterIn<'w, T> {
+    writer: &'w EntityWriter<T>,
+    tx: &'w mut dyn StoreTx,
 }
 
-/// What serde says of fields, whose names come from the type or the record.
-const NAMING: [&str; 3] = ["missing field ", "duplicate field ", "unknown field "];
-
-fn about_a_value(text: &str) -> bool {
-    ["invalid type: ", "invalid value: ", "invalid length "]
-        .iter()
-        .any(|start| text.starts_with(start))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, serde::Deserialize)]
-    #[expect(dead_code, reason = "only parsed")]
-    struct Diary {
-        mood: u8,
-        level: Level,
+impl<T: SyncEntity> EntityWriterIn<'_, T> {
+    /// As [`EntityWriter::insert`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert`].
+    pub async fn insert(&mut self, entity: &T) -> Result<(), SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().insert(record).await
     }
 
-    #[derive(Debug, serde::Deserialize)]
-    enum Level {
-        Low,
+    /// As [`EntityWriter::update`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update`].
+    pub async fn update(&mut self, before: &T, after: &T) -> Result<bool, SyncError> {
+        let write = self.writer.changes(before, after)?;
+        self.records().write(write).await
     }
 
-    #[test]
-    fn an_entity_that_does_not_fit_is_told_without_its_contents() {
-        let told = |json: &str| {
-            let error = serde_json::from_str::<serde_json::Value>(json)
-                .and_then(serde_json::from_value::<Diary>)
-                .unwrap_err();
-            without_contents(&error).to_string()
+    /// As [`EntityWriter::update_with`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update_with`].
+    pub async fn update_with(
+        &mut self,
+        id: impl AsRef<str>,
+        change: impl FnOnce(&mut T) + Send,
+    ) -> Result<bool, SyncError> {
+        let id = EntityId::new(id)?;
+        let Some(mut entity) = self.get(&id).await? else {
+            let kind = self.writer.kind().clone();
+            return Err(SyncError::NotFound { kind, id });
         };
-        let texts = [
-            told(r#"{"mood": "s3cr3t, expected s3cr3t"}"#),
-            told(r#"{"mood": 31337}"#),
-            told(r#"{"mood": 1, "level": "s3cr3t"}"#),
-            told(r#"{"level": "Low"}"#),
-        ];
-        assert_eq!(
-            texts,
-            [
-                "invalid type: string, expected u8",
-                "invalid value: integer, expected u8",
-                "a value is not what the type takes",
-                "missing field `mood`",
-            ]
-        );
+        let before = self.writer.record(&entity)?;
+        change(&mut entity);
+        let (after, changed) = difference(&before, self.writer.record(&entity)?);
+        self.records().write(Write::Change(after, changed)).await
+    }
+
+    /// As [`EntityWriter::replace`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::replace`].
+    pub async fn replace(&mut self, entity: &T) -> Result<bool, SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().replace(record).await
+    }
+
+    /// As [`EntityWriter::upsert`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::upsert`].
+    pub async fn upsert(&mut self, entity: &T) -> Result<bool, SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().upsert(record).await
+    }
+
+    /// As [`EntityWriter::delete`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete`].
+    pub async fn delete(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.records().delete(&EntityId::new(id)?).await
+    }
+
+    /// As [`EntityWriter::restore`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::restore`].
+    pub async fn restore(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.records().restore(&EntityId::new(id)?).await
+    }
+
+    /// As [`EntityWriter::get`], with what this transaction wrote.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::get`].
+    pub async fn get(&mut self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
+        let kind = self.writer.kind();
+        let rows = self.tx.app_rows(kind, &[EntityId::new(id)?]).await?;
+        let live = rows.into_iter().find(|row| !row.is_deleted());
+        live.map(|row| entity_of(kind, row)).transpose()
+    }
+
+    fn records(&mut self) -> RecordWriterIn<'_> {
+        self.writer.records.within(&mut *self.tx)
+    }
+}
+
+impl<T> fmt::Debug for EntityWriterIn<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntityWriterIn")
+            .field("kind", &self.writer.records.kind)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,13 @@
 //! Local writes: the row and its queued operation in one transaction.
 
+mod convert;
 mod entity;
+mod group;
 mod record;
+mod repository;
+mod write;
 
-pub use entity::EntityWriter;
-pub use record::RecordWriter;
+pub use entity::{EntityWriter, EntityWriterIn};
+pub(crate) use group::GroupCommit;
+pub use record::{RecordWriter, RecordWriterIn};
+pub use repository::SyncRepository;

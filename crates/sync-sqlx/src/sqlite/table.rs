@@ -27,6 +27,10 @@ pub(crate) struct Table {
     pub(crate) upsert: String,
     /// Reads a row: ?1 = id, ?2 = kind; the synced columns, then the fields without a column.
     pub(crate) select: String,
+    /// Reads a row as the app sees it: the same, and the local-only columns.
+    pub(crate) app_row: String,
+    /// Lists rows as the app sees them: ?1 = after this id, ?2 = kind, ?3 = limit.
+    pub(crate) app_rows: String,
     /// Removes a row: ?1 = id.
     pub(crate) delete: String,
     /// Lists unseen rows: ?1 = kind, ?2 = generation, ?3 = after this id, ?4 = limit.
@@ -72,7 +76,9 @@ impl Table {
         let here =
             format!("EXISTS (SELECT 1 FROM {table} WHERE {table}.{id_column} = v.entity_id)");
         let mut this = Self {
-            select: select(&schema, &table, &id_column),
+            select: select(&schema, &table, &id_column, false),
+            app_row: select(&schema, &table, &id_column, true),
+            app_rows: app_rows(&schema, &table, &id_column),
             delete: format!("DELETE FROM {table} WHERE {id_column} = ?1"),
             unseen: format!(
                 "SELECT v.entity_id FROM sync_versions v \
@@ -164,18 +170,38 @@ fn text_of_id(schema: &TableSchema, id_column: &str) -> String {
     }
 }
 
-fn select(schema: &TableSchema, table: &str, id_column: &str) -> String {
-    let mut columns: Vec<String> = schema.synced().map(column_name).collect();
+fn select(schema: &TableSchema, table: &str, id_column: &str, with_local: bool) -> String {
+    let columns = columns(schema, BESIDE, with_local);
+    // The condition names ?2 so that both shapes take the same parameters.
+    format!("SELECT {columns} FROM {table} t WHERE t.{id_column} = ?1 AND ?2 IS NOT NULL")
+}
+
+fn app_rows(schema: &TableSchema, table: &str, id_column: &str) -> String {
+    let id = text_of_id(schema, id_column);
+    let beside =
+        format!("(SELECT e.fields FROM sync_extra e WHERE e.kind = ?2 AND e.entity_id = {id})");
+    let columns = columns(schema, &beside, true);
+    format!(
+        "SELECT {columns} FROM {table} t WHERE {id} > ?1 AND ?2 IS NOT NULL \
+         ORDER BY {id} LIMIT ?3"
+    )
+}
+
+/// What reading a row selects: the synced columns, the fields without a column, perhaps the
+/// local-only columns.
+fn columns(schema: &TableSchema, beside: &str, with_local: bool) -> String {
+    let name = |column: &Column| format!("t.{}", column_name(column));
+    let mut columns: Vec<String> = schema.synced().map(name).collect();
     columns.push(match &schema.extra_column {
         // Until the row is written again they lie where they lay before the table had the column.
-        Some(extra) => format!("coalesce({}, {BESIDE})", quoted(extra)),
-        None => BESIDE.to_owned(),
+        Some(extra) => format!("coalesce(t.{}, {beside})", quoted(extra)),
+        None => beside.to_owned(),
     });
-    // The condition names ?2 so that both shapes take the same parameters.
-    format!(
-        "SELECT {} FROM {table} WHERE {id_column} = ?1 AND ?2 IS NOT NULL",
-        columns.join(", ")
-    )
+    if with_local {
+        let local = schema.columns.iter().filter(|column| column.local_only);
+        columns.extend(local.map(name));
+    }
+    columns.join(", ")
 }
 
 fn tombstone_rows(schema: &TableSchema, table: &str, id_column: &str) -> Option<String> {

@@ -125,6 +125,8 @@ macro_rules! store_conformance {
             }
             rows {
                 rows_come_in_the_order_asked_for,
+                the_apps_rows_bring_the_columns_that_stay_on_the_device,
+                the_apps_rows_come_page_by_page_in_order_of_bytes,
                 an_unknown_id_yields_nothing,
                 a_doubled_id_yields_one_row,
                 empty_sets_of_rows_do_nothing,

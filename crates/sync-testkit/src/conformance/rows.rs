@@ -276,3 +276,38 @@ pub async fn a_set_may_be_large(store: Arc<dyn Store>) {
     let removals: Vec<_> = names.iter().map(|name| removal(name)).collect();
     assert_eq!(tx.remove(&wide(), &removals).await.unwrap().written, 5_000);
 }
+
+pub async fn the_apps_rows_bring_the_columns_that_stay_on_the_device(store: Arc<dyn Store>) {
+    let mut mine = row("a", "A");
+    mine.fields_mut().insert("mood".to_owned(), json!("calm"));
+    put_local(&store, &wide(), [mine, row("b", "B")]).await;
+    let mut tx = reading(&store).await;
+    let rows = tx.app_rows(&wide(), &ids(["b", "x", "a", "b"])).await;
+    let rows = rows.unwrap();
+    let moods: Vec<_> = rows.iter().map(|row| row.get("mood").cloned()).collect();
+    assert_eq!(rows.len(), 2);
+    assert!(moods[0].as_ref().is_none_or(serde_json::Value::is_null));
+    assert_eq!(moods[1], Some(json!("calm")));
+    assert_eq!(rows[1].get("title"), Some(&json!("A")));
+}
+
+pub async fn the_apps_rows_come_page_by_page_in_order_of_bytes(store: Arc<dyn Store>) {
+    let names = ["b", "\u{e4}", "9", "a", "Z", "10"];
+    put_local(&store, &wide(), names.map(|name| row(name, "New"))).await;
+    let mut unknown = from_server("c", 1, 1);
+    let beside = unknown.record.fields_mut();
+    beside.insert("beside".to_owned(), json!([1]));
+    put(&store, &wide(), &[unknown]).await;
+    let mut tx = reading(&store).await;
+    let mut pages: Vec<EntityId> = Vec::new();
+    for _ in 0..3 {
+        let page = tx.app_rows_after(&wide(), pages.last(), 3).await.unwrap();
+        for row in &page {
+            let expected = (row.id().unwrap() == id("c")).then(|| json!([1]));
+            assert_eq!(row.get("beside").cloned(), expected);
+        }
+        pages.extend(page.iter().map(|row| row.id().unwrap()));
+    }
+    assert_eq!(pages, ids(["10", "9", "Z", "a", "b", "c", "\u{e4}"]));
+    assert_eq!(tx.app_rows_after(&wide(), None, 0).await.unwrap(), []);
+}

@@ -155,6 +155,8 @@ macro_rules! calls {
 calls! {
     reads {
         get(kind: &Kind, ids: &[EntityId]) -> Vec<Record>;
+        app_rows(kind: &Kind, ids: &[EntityId]) -> Vec<Record>;
+        app_rows_after(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<Record>;
         versions(kind: &Kind, ids: &[EntityId]) -> Vec<(EntityId, Option<Version>)>;
         unseen(kind: &Kind, generation: u32, after: Option<&EntityId>, limit: u32) -> Vec<EntityId>;
         count_synced(kind: &Kind) -> u64;

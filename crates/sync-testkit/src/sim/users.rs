@@ -62,9 +62,9 @@ impl Client {
                 return Ok(false);
             }
             let queued = if here.is_some() {
-                records.change_in(&mut *tx, record, &changed).await?
+                records.within(&mut *tx).change(record, &changed).await?
             } else {
-                records.insert_in(&mut *tx, record).await?;
+                records.within(&mut *tx).insert(record).await?;
                 true
             };
             tx.commit().await?;
@@ -83,7 +83,7 @@ impl Client {
             }
             let mut tx = store.begin(TxMode::Write).await?;
             let deletes = !has_children(&mut *tx, &children, &id).await?
-                && records.delete_in(&mut *tx, &id).await?;
+                && records.within(&mut *tx).delete(&id).await?;
             tx.commit().await?;
             Ok(deletes)
         }))

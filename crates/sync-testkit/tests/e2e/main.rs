@@ -30,3 +30,4 @@ mod set_aside;
 mod setup;
 mod stamps;
 mod strategies;
+mod writing;

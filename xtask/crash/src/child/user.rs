@@ -227,13 +227,13 @@ impl Place {
         self.begins();
         let record = Record::try_from(json!({"id": self.id.as_str(), field: value}))?;
         let changed: ChangedFields = std::iter::once(field.to_owned()).collect();
-        Ok(self.writer.change_in(tx, record, &changed).await?)
+        Ok(self.writer.within(tx).change(record, &changed).await?)
     }
 
     async fn create(&self, tx: &mut dyn StoreTx, text: &str, tokens: &[String]) -> Result<bool> {
         self.begins();
         let record = Record::try_from(record(self.id.as_str(), text, tokens))?;
-        self.writer.insert_in(tx, record).await?;
+        self.writer.within(tx).insert(record).await?;
         Ok(true)
     }
 }

@@ -162,6 +162,8 @@ macro_rules! calls {
 calls! {
     reads {
         get(kind: &Kind, ids: &[EntityId]) -> Vec<Record>;
+        app_rows(kind: &Kind, ids: &[EntityId]) -> Vec<Record>;
+        app_rows_after(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<Record>;
         versions(kind: &Kind, ids: &[EntityId]) -> Vec<(EntityId, Option<Version>)>;
         count_synced(kind: &Kind) -> u64;
         tombstone_rows(kind: &Kind, before: &Version, after: Option<&EntityId>, limit: u32) -> Vec<(EntityId, Version)>;

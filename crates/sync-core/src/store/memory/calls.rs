@@ -23,6 +23,21 @@ impl StoreTx for MemoryTx {
         self.read_table(kind, |_, table, schema| table.get(schema, ids))
     }
 
+    async fn app_rows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError> {
+        self.read_table(kind, |_, table, schema| table.app_rows(schema, ids))
+    }
+
+    async fn app_rows_after(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.read_table(kind, |_, table, schema| {
+            table.app_rows_after(schema, after, limit)
+        })
+    }
+
     async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError> {
         let report = self.write_table(kind, |table, schema| Ok(table.put(schema, rows)))?;
         self.note_rows(kind, report.written > 0);

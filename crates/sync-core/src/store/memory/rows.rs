@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::accept;
 use crate::id::EntityId;
 use crate::record::Record;
-use crate::schema::TableSchema;
+use crate::schema::{Column, TableSchema};
 use crate::store::{PutReport, Rejected, Removal, RowOrigin, RowWrite, StoreError, StoreErrorKind};
 use crate::version::Version;
 
@@ -38,11 +38,21 @@ impl Row {
         }
     }
 
-    /// The row as a record. What lay in a column that the table no longer has is gone with it.
+    /// The row as a record that may travel.
     fn shown(&self, schema: &TableSchema) -> Record {
+        self.shown_if(schema, |column| !column.local_only)
+    }
+
+    /// The row as the app sees it.
+    fn whole(&self, schema: &TableSchema) -> Record {
+        self.shown_if(schema, |_| true)
+    }
+
+    /// What lay in a column that the table no longer has is gone with it.
+    fn shown_if(&self, schema: &TableSchema, is_wanted: impl Fn(&Column) -> bool) -> Record {
         let is_shown = |name: &str| match schema.by_field(name) {
             Some(_) if planted!(ExtraNotFilled) => !self.beside.contains(name),
-            Some(column) => !column.local_only,
+            Some(column) => is_wanted(column),
             None => self.beside.contains(name),
         };
         let fields = self.record.fields().iter();
@@ -79,6 +89,23 @@ impl Table {
             .filter_map(|id| self.rows.get(id))
             .map(|row| row.shown(schema))
             .collect()
+    }
+
+    pub(super) fn app_rows(&self, schema: &TableSchema, ids: &[EntityId]) -> Vec<Record> {
+        distinct(ids)
+            .filter_map(|id| self.rows.get(id))
+            .map(|row| row.whole(schema))
+            .collect()
+    }
+
+    pub(super) fn app_rows_after(
+        &self,
+        schema: &TableSchema,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Vec<Record> {
+        let rows = self.rows_after(after).take(limit as usize);
+        rows.map(|(_, row)| row.whole(schema)).collect()
     }
 
     pub(super) fn put(&mut self, schema: &TableSchema, writes: &[RowWrite]) -> PutReport {

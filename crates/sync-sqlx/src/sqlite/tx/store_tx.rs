@@ -30,6 +30,21 @@ impl StoreTx for SqliteTx<'_> {
             .await
     }
 
+    async fn app_rows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError> {
+        self.step(|db, work| rows::app_rows(db, &*work.table(kind)?, ids))
+            .await
+    }
+
+    async fn app_rows_after(
+        &mut self,
+        kind: &Kind,
+        after: Option<&EntityId>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.step(|db, work| rows::app_rows_after(db, &*work.table(kind)?, after, limit))
+            .await
+    }
+
     async fn put(&mut self, kind: &Kind, rows: &[RowWrite]) -> Result<PutReport, StoreError> {
         let table = self.step(|_, work| work.table(kind)).await?;
         let newest = newest(&table, rows);

@@ -1,0 +1,106 @@
+//! Entities as records, and back.
+
+use serde_json::Value;
+
+use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::entity::SyncEntity;
+use crate::error::SyncError;
+use crate::id::Kind;
+use crate::record::Record;
+
+/// The entity as a record.
+pub(super) fn record_of<T: SyncEntity>(kind: &Kind, entity: &T) -> Result<Record, SyncError> {
+    let value = serde_json::to_value(entity).map_err(|error| not_converted(kind, &error))?;
+    let kind = kind.clone();
+    Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
+}
+
+/// The row as an entity.
+pub(super) fn entity_of<T: SyncEntity>(kind: &Kind, row: Record) -> Result<T, SyncError> {
+    serde_json::from_value(row.into()).map_err(|error| not_converted(kind, &error))
+}
+
+/// The later record, and the fields in which it differs from the earlier one.
+pub(super) fn difference(before: &Record, mut after: Record) -> (Record, ChangedFields) {
+    let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
+    // A field that serialises to nothing was cleared.
+    for field in changed.iter() {
+        after.fields_mut().entry(field).or_insert(Value::Null);
+    }
+    (after, changed)
+}
+
+fn not_converted(kind: &Kind, error: &serde_json::Error) -> SyncError {
+    SyncError::Entity {
+        kind: kind.clone(),
+        source: without_contents(error),
+    }
+}
+
+/// The error as far as it names fields and types; serde repeats the value that does not fit.
+fn without_contents(error: &serde_json::Error) -> serde_json::Error {
+    let text = error.to_string();
+    let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
+        let form = value.split([' ', '`']).next().unwrap_or_default();
+        let expected = value
+            .rsplit_once(", expected ")
+            .map_or("another", |(_, it)| it);
+        format!("{what}: {form}, expected {expected}")
+    } else if NAMING.iter().any(|start| text.starts_with(start)) {
+        text
+    } else {
+        "a value is not what the type takes".to_owned()
+    };
+    serde::de::Error::custom(told)
+}
+
+/// What serde says of fields, whose names come from the type or the record.
+const NAMING: [&str; 3] = ["missing field ", "duplicate field ", "unknown field "];
+
+fn about_a_value(text: &str) -> bool {
+    ["invalid type: ", "invalid value: ", "invalid length "]
+        .iter()
+        .any(|start| text.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Diary {
+        mood: u8,
+        level: Level,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    enum Level {
+        Low,
+    }
+
+    #[test]
+    fn an_entity_that_does_not_fit_is_told_without_its_contents() {
+        let told = |json: &str| {
+            let error = serde_json::from_str::<serde_json::Value>(json)
+                .and_then(serde_json::from_value::<Diary>)
+                .unwrap_err();
+            without_contents(&error).to_string()
+        };
+        let texts = [
+            told(r#"{"mood": "s3cr3t, expected s3cr3t"}"#),
+            told(r#"{"mood": 31337}"#),
+            told(r#"{"mood": 1, "level": "s3cr3t"}"#),
+            told(r#"{"level": "Low"}"#),
+        ];
+        assert_eq!(
+            texts,
+            [
+                "invalid type: string, expected u8",
+                "invalid value: integer, expected u8",
+                "a value is not what the type takes",
+                "missing field `mood`",
+            ]
+        );
+    }
+}

@@ -1,0 +1,299 @@
+//! What one write does, within a transaction.
+
+use super::RecordWriter;
+use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::context::Saved;
+use crate::error::SyncError;
+use crate::id::EntityId;
+use crate::json::same_field;
+use crate::outbox::{Entity, strip_for_server};
+use crate::record::{Record, TOMBSTONE_FIELDS};
+use crate::store::{Removal, RowWrite, StoreTx};
+use crate::system_fields::is_system_field;
+use crate::table::Table;
+
+/// One write of the user's.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    /// Inserts a record that does not exist.
+    Insert(Record),
+    /// The record replaces the row: whatever differs is the user's.
+    Replace(Record),
+    /// Only these fields are the user's; the others stay as they are in the row.
+    Change(Record, ChangedFields),
+    /// Inserts a record, or replaces the one that is there.
+    Upsert(Record),
+    /// Deletes a record.
+    Delete(EntityId),
+    /// Takes a deletion back.
+    Restore(EntityId),
+}
+
+/// What an update is compared with.
+enum Intent {
+    Replace,
+    Only(ChangedFields),
+}
+
+impl RecordWriter {
+    /// Does one write; did it change anything? After an error the transaction may only be dropped.
+    pub(super) async fn apply(
+        &self,
+        tx: &mut dyn StoreTx,
+        write: Write,
+    ) -> Result<bool, SyncError> {
+        match write {
+            Write::Insert(record) => {
+                let entity = self.load(tx, self.id_of(&record)?).await?;
+                if is_live(&entity) {
+                    return Err(SyncError::AlreadyExists {
+                        kind: self.kind.clone(),
+                        id: entity.id,
+                    });
+                }
+                self.create(tx, entity, record).await
+            }
+            Write::Upsert(record) => {
+                let entity = self.load(tx, self.id_of(&record)?).await?;
+                if is_live(&entity) {
+                    self.update(tx, entity, record, Intent::Replace).await
+                } else {
+                    self.create(tx, entity, record).await
+                }
+            }
+            Write::Replace(record) => {
+                let entity = self.load(tx, self.id_of(&record)?).await?;
+                self.update(tx, entity, record, Intent::Replace).await
+            }
+            Write::Change(record, changed) => {
+                let entity = self.load(tx, self.id_of(&record)?).await?;
+                self.update(tx, entity, record, Intent::Only(changed)).await
+            }
+            Write::Delete(id) => {
+                let entity = self.load(tx, id).await?;
+                self.delete_entity(tx, entity).await
+            }
+            Write::Restore(id) => {
+                let entity = self.load(tx, id).await?;
+                self.restore_entity(tx, entity).await
+            }
+        }
+    }
+
+    async fn load(&self, tx: &mut dyn StoreTx, id: EntityId) -> Result<Entity, SyncError> {
+        Ok(Entity::load_one(tx, self.table()?, &id).await?)
+    }
+
+    async fn create(
+        &self,
+        tx: &mut dyn StoreTx,
+        entity: Entity,
+        record: Record,
+    ) -> Result<bool, SyncError> {
+        self.enqueue(tx, entity, record, None).await?;
+        Ok(true)
+    }
+
+    async fn update(
+        &self,
+        tx: &mut dyn StoreTx,
+        entity: Entity,
+        record: Record,
+        intent: Intent,
+    ) -> Result<bool, SyncError> {
+        let table = self.table()?;
+        let Some(row) = entity.row.as_ref().filter(|row| !row.is_deleted()) else {
+            return Err(SyncError::NotFound {
+                kind: self.kind.clone(),
+                id: entity.id,
+            });
+        };
+        let is_local_only = |name: &str| is_local_only(table, name);
+        let is_named = |name: &str| match &intent {
+            Intent::Replace => true,
+            Intent::Only(named) => named.contains(name),
+        };
+        let changed = match &intent {
+            Intent::Replace => {
+                // A field that the type does not have is nobody's intent.
+                let present = |name: &&str| record.get(name).is_some() && !is_local_only(name);
+                let diff = ChangedFieldsDiff::diff_maps(row.fields(), record.fields(), &[]);
+                diff.iter().filter(present).collect::<ChangedFields>()
+            }
+            Intent::Only(changed) => {
+                if let Some(field) = changed.iter().find(|field| record.get(field).is_none()) {
+                    return Err(SyncError::UnknownChangedField {
+                        kind: self.kind.clone(),
+                        field: field.to_owned(),
+                        id: entity.id,
+                    });
+                }
+                let differs = |name: &str| !same_field(row.get(name), record.get(name));
+                let synced =
+                    |name: &&str| !is_system_field(name) && !is_local_only(name) && differs(name);
+                changed.iter().filter(synced).collect()
+            }
+        };
+        let mut whole = row.clone();
+        for (name, value) in record.into_fields() {
+            // Where nothing is sent no answer comes that would bring the server's own back.
+            let is_free = !changed.is_empty()
+                && is_system_field(&name)
+                && !TOMBSTONE_FIELDS.contains(&&*name);
+            let is_own = is_local_only(&name) && is_named(&name);
+            if changed.contains(&name) || is_free || is_own {
+                whole.fields_mut().insert(name, value);
+            }
+        }
+        if changed.is_empty() {
+            self.write_local_only(tx, entity.id, whole).await?;
+            return Ok(false);
+        }
+        self.enqueue(tx, entity, whole, Some(changed)).await?;
+        Ok(true)
+    }
+
+    /// Nothing that travels has changed; what stays on this device may have.
+    async fn write_local_only(
+        &self,
+        tx: &mut dyn StoreTx,
+        id: EntityId,
+        whole: Record,
+    ) -> Result<(), SyncError> {
+        let mut columns = self.table()?.schema.columns.iter();
+        if !columns.any(|column| column.local_only) {
+            return Ok(());
+        }
+        let rows = [RowWrite::local(whole)];
+        let report = tx.put(&self.kind, &rows).await?;
+        match report.rejected.into_iter().next() {
+            Some(rejected) => Err(self.rejected(id, rejected.reason)),
+            None => Ok(()),
+        }
+    }
+
+    async fn delete_entity(
+        &self,
+        tx: &mut dyn StoreTx,
+        mut entity: Entity,
+    ) -> Result<bool, SyncError> {
+        if !is_live(&entity) {
+            return Ok(false);
+        }
+        let context = self.engine.context();
+        let rules = context.rules(self.table()?);
+        entity.delete(context.env.op_id(), &context.corrected_now(), &rules);
+        if entity.takes_record() {
+            self.give_way(tx, entity).await?;
+        } else {
+            self.save(tx, entity).await?;
+        }
+        Ok(true)
+    }
+
+    /// What the user deletes was never sent, and the server has a record under its id, which takes
+    /// its place. If the table does not take that record, it waits in quarantine, and the row goes
+    /// all the same.
+    async fn give_way(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
+        self.check_account(tx).await?;
+        let context = self.engine.context();
+        if context.save(tx, &mut entity, 0).await? == Saved::Whole {
+            return Ok(());
+        }
+        let removal = Removal {
+            id: entity.id.clone(),
+            tombstone: None,
+        };
+        let report = tx.remove(&self.kind, &[removal]).await?;
+        if let Some(rejected) = report.rejected.into_iter().next() {
+            return Err(self.rejected(entity.id, rejected.reason));
+        }
+        entity.row_is_gone();
+        self.save(tx, entity).await
+    }
+
+    /// The deleted record comes back as its tombstone keeps it; of a row that is gone, as the
+    /// server knew it.
+    async fn restore_entity(
+        &self,
+        tx: &mut dyn StoreTx,
+        entity: Entity,
+    ) -> Result<bool, SyncError> {
+        if is_live(&entity) {
+            return Ok(false);
+        }
+        let Some(mut record) = entity.row.clone().or_else(|| entity.before_deletion()) else {
+            return Ok(false);
+        };
+        for (name, value) in record.fields_mut() {
+            if TOMBSTONE_FIELDS.contains(&&**name) {
+                *value = if value.is_boolean() {
+                    false.into()
+                } else {
+                    serde_json::Value::Null
+                };
+            }
+        }
+        self.create(tx, entity, record).await
+    }
+
+    async fn enqueue(
+        &self,
+        tx: &mut dyn StoreTx,
+        mut entity: Entity,
+        record: Record,
+        changed: Option<ChangedFields>,
+    ) -> Result<(), SyncError> {
+        let context = self.engine.context();
+        let table = self.table()?;
+        let payload = strip_for_server(&record, &table.schema);
+        let (op_id, at) = (context.env.op_id(), context.corrected_now());
+        entity.upsert(record, payload, changed, op_id, at, &context.rules(table));
+        self.save(tx, entity).await
+    }
+
+    async fn save(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
+        self.check_account(tx).await?;
+        let refused = entity.save(tx, 0).await?;
+        match refused.into_iter().next() {
+            None => Ok(()),
+            Some(refused) => Err(self.rejected(refused.id, refused.reason)),
+        }
+    }
+
+    async fn check_account(&self, tx: &mut dyn StoreTx) -> Result<(), SyncError> {
+        let context = self.engine.context();
+        if context.identity.account().is_some() {
+            context.check_account(tx).await?;
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> Result<&Table, SyncError> {
+        if self.engine.is_signed_out() {
+            return Err(SyncError::ShutDown);
+        }
+        self.engine.context().table(&self.kind)
+    }
+
+    fn id_of(&self, record: &Record) -> Result<EntityId, SyncError> {
+        let kind = self.kind.clone();
+        record
+            .id()
+            .map_err(|source| SyncError::Record { kind, source })
+    }
+
+    fn rejected(&self, id: EntityId, reason: String) -> SyncError {
+        let kind = self.kind.clone();
+        SyncError::RowRejected { kind, id, reason }
+    }
+}
+
+fn is_live(entity: &Entity) -> bool {
+    entity.row.as_ref().is_some_and(|row| !row.is_deleted())
+}
+
+fn is_local_only(table: &Table, field: &str) -> bool {
+    let column = table.schema.by_field(field);
+    column.is_some_and(|column| column.local_only)
+}

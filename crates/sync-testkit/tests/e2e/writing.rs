@@ -1,0 +1,314 @@
+//! The typed ways to write, alone, many at once, and within a transaction of the app's.
+
+use std::pin::pin;
+
+use futures::{FutureExt, StreamExt, future};
+use serde_json::json;
+use sync_core::store::TxMode;
+use sync_core::{EntityWriter, SoftDelete, SyncError, SyncRepository};
+use sync_testkit::MockServer;
+
+use crate::setup::{Device, NOTES, Note, Setup, assert_fields, device};
+
+fn note(id: &str, title: &str) -> Note {
+    Note {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        body: None,
+        mood: None,
+        energy: None,
+        pinned: None,
+        updated_at: None,
+        deleted_at: None,
+    }
+}
+
+fn writer(device: &Device) -> EntityWriter<Note> {
+    device.engine.writer().unwrap()
+}
+
+async fn server() -> MockServer {
+    MockServer::start().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_insert_an_update_and_a_deletion_reach_the_server() {
+    let (server, milk) = (server().await, note("milk", "Milk"));
+    let device = device(&server).await;
+    let notes = writer(&device);
+    notes.insert(&milk).await.unwrap();
+    device.sync_fully().await;
+    assert_fields(
+        server.get(NOTES, "milk").as_ref(),
+        &json!({"title": "Milk"}),
+    );
+
+    let oat = Note {
+        title: "Oat milk".to_owned(),
+        ..milk.clone()
+    };
+    assert!(notes.update(&milk, &oat).await.unwrap());
+    assert!(!notes.update(&oat, &oat).await.unwrap());
+    device.sync_fully().await;
+    assert_fields(
+        server.get(NOTES, "milk").as_ref(),
+        &json!({"title": "Oat milk"}),
+    );
+
+    assert!(notes.delete("milk").await.unwrap());
+    assert!(!notes.delete("milk").await.unwrap());
+    device.sync_fully().await;
+    assert_eq!(server.all(NOTES).len(), 0);
+}
+
+#[tokio::test]
+async fn an_edit_in_place_changes_what_it_touches_and_nothing_else() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    let pinned = Note {
+        pinned: Some(true),
+        body: Some("text".to_owned()),
+        ..note("milk", "Milk")
+    };
+    notes.insert(&pinned).await.unwrap();
+    let edited = notes.update_with("milk", |note| note.mood = Some(4)).await;
+    assert!(edited.unwrap());
+    assert!(!notes.update_with("milk", |_| ()).await.unwrap());
+
+    let expected = Note {
+        mood: Some(4),
+        ..pinned
+    };
+    assert_eq!(notes.get("milk").await.unwrap(), Some(expected));
+    let missing = notes.update_with("bread", |note| note.mood = Some(4)).await;
+    assert!(matches!(missing, Err(SyncError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn an_edit_in_place_keeps_what_a_pull_brought_elsewhere() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    notes.insert(&note("milk", "Milk")).await.unwrap();
+    device.sync_fully().await;
+    server.update(NOTES, "milk", json!({"body": "theirs"}));
+    notes
+        .update_with("milk", |note| note.mood = Some(4))
+        .await
+        .unwrap();
+    device.sync_fully().await;
+    let both = json!({"body": "theirs", "mood": 4});
+    assert_fields(server.get(NOTES, "milk").as_ref(), &both);
+}
+
+#[tokio::test]
+async fn an_upsert_inserts_then_replaces_then_finds_nothing_to_do() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    assert!(notes.upsert(&note("milk", "Milk")).await.unwrap());
+    assert!(notes.upsert(&note("milk", "Oat milk")).await.unwrap());
+    assert!(!notes.upsert(&note("milk", "Oat milk")).await.unwrap());
+    notes.delete("milk").await.unwrap();
+    assert!(notes.upsert(&note("milk", "Soy milk")).await.unwrap());
+    device.sync_fully().await;
+    assert_fields(
+        server.get(NOTES, "milk").as_ref(),
+        &json!({"title": "Soy milk"}),
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_note_comes_back_as_it_was_before_and_after_its_deletion_is_sent() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    notes.insert(&note("milk", "Milk")).await.unwrap();
+    device.sync_fully().await;
+    for sent in [false, true] {
+        notes.delete("milk").await.unwrap();
+        if sent {
+            device.sync_fully().await;
+            assert_eq!(server.all(NOTES).len(), 0);
+        }
+        assert!(notes.restore("milk").await.unwrap());
+        assert_eq!(notes.get("milk").await.unwrap().unwrap().title, "Milk");
+        device.sync_fully().await;
+        assert_eq!(server.all(NOTES).len(), 1, "sent: {sent}");
+    }
+    assert!(!notes.restore("milk").await.unwrap(), "it is not deleted");
+    assert!(!notes.restore("bread").await.unwrap(), "it never was");
+}
+
+#[tokio::test]
+async fn a_purged_note_comes_back_while_its_deletion_waits() {
+    let server = server().await;
+    let purging = Setup::new(&server).table(|table| table.soft_delete(SoftDelete::Purge));
+    let device = purging.open().await;
+    let notes = writer(&device);
+    notes.insert(&note("milk", "Milk")).await.unwrap();
+    device.sync_fully().await;
+    notes.delete("milk").await.unwrap();
+    assert_eq!(device.row("milk").await, None);
+    assert!(notes.restore("milk").await.unwrap());
+    assert_eq!(notes.get("milk").await.unwrap().unwrap().title, "Milk");
+
+    notes.delete("milk").await.unwrap();
+    device.sync_fully().await;
+    assert!(
+        !notes.restore("milk").await.unwrap(),
+        "nothing is left of it"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_is_written_wholly_or_not_at_all() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    let three = ["a", "b", "c"].map(|id| note(id, "New"));
+    notes.insert_all(&three).await.unwrap();
+    let again = notes
+        .insert_all(&[note("d", "New"), note("a", "Again")])
+        .await;
+    assert!(matches!(again, Err(SyncError::AlreadyExists { .. })));
+    assert_eq!(device.all().await.len(), 3);
+    assert_eq!(device.ops().await.len(), 3);
+
+    let changed = [note("a", "New"), note("b", "Changed"), note("d", "New")];
+    assert_eq!(notes.upsert_all(&changed).await.unwrap(), 2);
+    assert_eq!(notes.delete_all(["a", "x", "b"]).await.unwrap(), 2);
+    device.sync_fully().await;
+    assert_eq!(server.all(NOTES).len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_written_in_the_apps_own_transaction_goes_with_it() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    let pool = device.store.pool();
+    sqlx::raw_sql("CREATE TABLE diary (line TEXT)")
+        .execute(pool)
+        .await
+        .unwrap();
+    for commits in [false, true] {
+        let mut mine = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("INSERT INTO diary VALUES ('bought')")
+            .execute(&mut *mine)
+            .await
+            .unwrap();
+        let mut joined = device.store.join(&mut mine).await.unwrap();
+        let mut within = notes.within(&mut joined);
+        within.insert(&note("milk", "Milk")).await.unwrap();
+        within
+            .update_with("milk", |note| note.mood = Some(4))
+            .await
+            .unwrap();
+        within.upsert(&note("bread", "Bread")).await.unwrap();
+        assert!(within.delete("bread").await.unwrap());
+        assert_eq!(within.get("milk").await.unwrap().unwrap().mood, Some(4));
+        drop(joined);
+        if commits {
+            mine.commit().await.unwrap();
+        } else {
+            mine.rollback().await.unwrap();
+        }
+        let written = i64::from(commits);
+        assert_eq!(device.count("SELECT count(*) FROM diary").await, written);
+        assert_eq!(device.count("SELECT count(*) FROM notes").await, written);
+        assert_eq!(device.ops().await.len(), usize::from(commits));
+    }
+    device.sync_fully().await;
+    assert_fields(server.get(NOTES, "milk").as_ref(), &json!({"mood": 4}));
+}
+
+/// How many transactions told that they changed something.
+fn commits(changes: &mut sync_core::store::ChangeStream) -> usize {
+    std::iter::from_fn(|| changes.next().now_or_never().flatten()).count()
+}
+
+#[tokio::test]
+async fn writes_that_wait_at_the_same_time_share_a_transaction() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    let mut changes = device.engine.store().changes();
+    let busy = device.engine.store().begin(TxMode::Write).await.unwrap();
+    let many: Vec<Note> = (0..20)
+        .map(|number| note(&format!("n{number}"), "New"))
+        .collect();
+    let mut writes = pin!(future::join_all(many.iter().map(|note| notes.insert(note))));
+    assert!(writes.as_mut().now_or_never().is_none(), "they wait");
+    drop(busy);
+    assert!(writes.await.iter().all(Result::is_ok));
+    assert_eq!(device.ops().await.len(), 20);
+    assert_eq!(commits(&mut changes), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_takes_none_along_that_shared_its_transaction() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    notes.insert(&note("b", "Here")).await.unwrap();
+    let busy = device.engine.store().begin(TxMode::Write).await.unwrap();
+    let many = ["a", "b", "c"].map(|id| note(id, "New"));
+    let mut writes = pin!(future::join_all(many.iter().map(|note| notes.insert(note))));
+    assert!(writes.as_mut().now_or_never().is_none(), "they wait");
+    drop(busy);
+    let outcomes = writes.await;
+    assert!(matches!(
+        &*outcomes,
+        [Ok(()), Err(SyncError::AlreadyExists { .. }), Ok(())]
+    ));
+    assert_eq!(device.all().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_write_that_is_dropped_while_it_waits_holds_nobody_up_and_is_not_done() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    let busy = device.engine.store().begin(TxMode::Write).await.unwrap();
+    let (first, second) = (note("first", "New"), note("second", "New"));
+    let mut dropped = Box::pin(notes.insert(&first));
+    assert!(dropped.as_mut().now_or_never().is_none(), "it waits");
+    let mut stays = pin!(notes.insert(&second));
+    assert!(stays.as_mut().now_or_never().is_none(), "it waits");
+    drop(dropped);
+    drop(busy);
+    stays.await.unwrap();
+    assert_eq!(
+        device.all().await.into_keys().collect::<Vec<_>>(),
+        ["second"]
+    );
+}
+
+#[tokio::test]
+async fn a_repository_reads_what_is_there_and_writes_through_the_outbox() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes: SyncRepository<Note> = device.engine.repository().unwrap();
+    let many: Vec<Note> = (0..1_001)
+        .map(|number| Note {
+            mood: Some(number),
+            pinned: Some(number == 7),
+            ..note(&format!("n{number:04}"), "New")
+        })
+        .collect();
+    notes.writer().insert_all(&many).await.unwrap();
+    assert_eq!(notes.list().await.unwrap(), many);
+    assert_eq!(notes.get("n0007").await.unwrap().as_ref(), Some(&many[7]));
+
+    let (before, after) = (&many[7], note("n0007", "Changed"));
+    assert!(notes.update(before, &after).await.unwrap());
+    assert!(notes.delete("n0000").await.unwrap());
+    notes.create(&note("n1001", "Changed")).await.unwrap();
+    let changed = notes.find(|note| note.title == "Changed").await.unwrap();
+    let ids: Vec<&str> = changed.iter().map(|note| &*note.id).collect();
+    assert_eq!(ids, ["n0007", "n1001"]);
+    assert_eq!(notes.list().await.unwrap().len(), 1_001);
+    assert_eq!(notes.get("n0000").await.unwrap(), None);
+}
