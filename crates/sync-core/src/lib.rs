@@ -12,6 +12,7 @@ pub mod planted;
 
 pub mod answer;
 pub mod backoff;
+pub mod base64;
 pub mod changed_fields;
 pub mod config;
 pub mod conflict;
@@ -54,7 +55,7 @@ pub use changed_fields::{ChangedFields, ChangedFieldsDiff, ChangedFieldsTracker}
 pub use config::SyncConfig;
 pub use conflict::{
     Conflict, ConflictResolver, ConflictStrategy, MergeFunction, Resolution, ResolverError,
-    resolve_fn,
+    resolve_fn, resolve_typed,
 };
 pub use engine::{
     BlockedBy, BlockedOperation, Delivery, Discarded, SignOut, SyncEngine, SyncEngineBuilder,
@@ -65,7 +66,9 @@ pub use env::{Clock, Entropy, Env};
 pub use error::SyncError;
 pub use event::{EventStream, FullResyncReason, SyncEvent, SyncPhase};
 pub use id::{EntityId, InvalidId, Kind, OpId};
-pub use merge::{MergeResult, deep_merge, default_merge, preserving_merge};
+pub use merge::{
+    FieldMerge, MergeResult, deep_merge, default_merge, preserving_merge, preserving_merge_with,
+};
 pub use op::{Change, Fate, Op, OpStatus, Precondition, Shadow, Verdict};
 pub use record::{InvalidRecord, Record};
 pub use schema::{Column, ColumnType, TableSchema};

@@ -1,6 +1,7 @@
 //! How an entity's fields lie in a table.
 
 use crate::id::Kind;
+use crate::merge::FieldMerge;
 
 /// The type of a column, as far as a store must know it to keep values intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Column {
     pub nullable: bool,
     /// Is it never sent and never touched by the server's data?
     pub local_only: bool,
+    /// How the default strategy settles it when both sides changed it.
+    pub merge: FieldMerge,
 }
 
 impl Column {
@@ -50,6 +53,7 @@ impl Column {
             ty,
             nullable: false,
             local_only: false,
+            merge: FieldMerge::Auto,
         }
     }
 
@@ -72,6 +76,52 @@ impl Column {
     pub fn local_only(mut self) -> Self {
         self.local_only = true;
         self
+    }
+
+    /// The same column, settled so by [`crate::ConflictStrategy::AutoPreserve`] when both sides
+    /// changed it. Sums need a column of numbers, a greatest or smallest value one of numbers, texts
+    /// or points in time, a union one of JSON.
+    #[must_use]
+    pub fn merge(mut self, rule: FieldMerge) -> Self {
+        self.merge = rule;
+        self
+    }
+
+    /// What keeps its merge rule from being applied.
+    pub(crate) fn merge_problem(&self) -> Option<String> {
+        let (field, rule) = (&self.field, self.merge);
+        let is_system = crate::system_fields::is_system_field(field);
+        if rule != FieldMerge::Auto && (self.local_only || is_system) {
+            let why = if self.local_only {
+                "stays on this device"
+            } else {
+                "is the server's"
+            };
+            return Some(format!(
+                "field {field:?} {why}, so FieldMerge::{rule:?} never applies: remove it"
+            ));
+        }
+        let (fits, needs) = match rule {
+            FieldMerge::SumDelta => (
+                matches!(self.ty, ColumnType::Integer | ColumnType::Real),
+                "numbers",
+            ),
+            FieldMerge::Max | FieldMerge::Min => (
+                !matches!(
+                    self.ty,
+                    ColumnType::Json | ColumnType::Blob | ColumnType::Boolean
+                ),
+                "numbers, texts or points in time",
+            ),
+            FieldMerge::Union => (self.ty == ColumnType::Json, "JSON lists or objects"),
+            FieldMerge::Auto | FieldMerge::Local | FieldMerge::Server => return None,
+        };
+        (!fits).then(|| {
+            format!(
+                "FieldMerge::{rule:?} needs {needs}, and field {field:?} is {:?}: use another rule",
+                self.ty
+            )
+        })
     }
 }
 
@@ -140,6 +190,13 @@ impl TableSchema {
     #[must_use]
     pub fn by_field(&self, field: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.field == field)
+    }
+
+    /// The merge rule of this field.
+    #[must_use]
+    pub fn merge_rule(&self, field: &str) -> FieldMerge {
+        self.by_field(field)
+            .map_or(FieldMerge::Auto, |column| column.merge)
     }
 
     /// The column of the id.

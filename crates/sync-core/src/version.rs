@@ -50,23 +50,23 @@ impl PartialEq for Version {
     }
 }
 
-/// An entity as the server has it, or had it.
+/// An entity as the server has it, or had it: as a JSON record, or as the app's own type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum ServerState {
+pub enum ServerState<R = Record> {
     /// It did not exist: the base of a create.
     Absent,
     /// It exists.
     Live {
         /// Its content.
-        record: Record,
+        record: R,
         /// Its version; `None` = unknown.
         version: Option<Version>,
     },
     /// It was deleted.
     Deleted {
         /// The tombstone, where the server showed one.
-        record: Option<Record>,
+        record: Option<R>,
         /// The tombstone's version; `None` = unknown.
         version: Option<Version>,
     },
@@ -117,6 +117,17 @@ impl ServerState {
         }
     }
 
+    /// Is this state known to be newer than the other? An unknown version is newer than nothing.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.version(), other.version()) {
+            (Some(mine), Some(theirs)) => mine.stamp.cmp(&theirs.stamp) == Ordering::Greater,
+            _ => false,
+        }
+    }
+}
+
+impl<R> ServerState<R> {
     /// The version, where it is known.
     #[must_use]
     pub fn version(&self) -> Option<&Version> {
@@ -128,7 +139,7 @@ impl ServerState {
 
     /// The content of a live record.
     #[must_use]
-    pub fn live(&self) -> Option<&Record> {
+    pub fn live(&self) -> Option<&R> {
         match self {
             Self::Live { record, .. } => Some(record),
             Self::Absent | Self::Deleted { .. } => None,
@@ -141,18 +152,9 @@ impl ServerState {
         matches!(self, Self::Deleted { .. })
     }
 
-    /// Is this state known to be newer than the other? An unknown version is newer than nothing.
-    #[must_use]
-    pub fn is_newer_than(&self, other: &Self) -> bool {
-        match (self.version(), other.version()) {
-            (Some(mine), Some(theirs)) => mine.stamp.cmp(&theirs.stamp) == Ordering::Greater,
-            _ => false,
-        }
-    }
-
     /// The record, live or tombstone, if there is one.
     #[must_use]
-    pub fn record(&self) -> Option<&Record> {
+    pub fn record(&self) -> Option<&R> {
         match self {
             Self::Live { record, .. } => Some(record),
             Self::Deleted { record, .. } => record.as_ref(),

@@ -15,9 +15,10 @@ const ON_STRUCTS: Keys = Keys {
 
 const ON_FIELDS: Keys = Keys {
     place: "a field",
-    with_text: &["column"],
+    with_text: &["column", "merge"],
     words: &[
         "id",
+        "extra",
         "local_only",
         "nullable",
         "text",
@@ -26,6 +27,7 @@ const ON_FIELDS: Keys = Keys {
         "boolean",
         "timestamp",
         "json",
+        "blob",
     ],
 };
 
@@ -42,7 +44,9 @@ pub(crate) struct ContainerAttrs {
 #[darling(default, attributes(sync))]
 pub(crate) struct FieldAttrs {
     pub(crate) column: Option<LitStr>,
+    pub(crate) merge: Option<LitStr>,
     pub(crate) id: Flag,
+    pub(crate) extra: Flag,
     pub(crate) local_only: Flag,
     pub(crate) nullable: Flag,
     text: Flag,
@@ -51,6 +55,7 @@ pub(crate) struct FieldAttrs {
     boolean: Flag,
     timestamp: Flag,
     json: Flag,
+    blob: Flag,
 }
 
 impl ContainerAttrs {
@@ -66,6 +71,27 @@ impl FieldAttrs {
         Self::from_attributes(attrs)
     }
 
+    /// A word that an `extra` field cannot have.
+    pub(crate) fn beside_extra(&self) -> Option<&'static str> {
+        let words = [
+            (self.merge.is_some(), "merge"),
+            (self.id.is_present(), "id"),
+            (self.local_only.is_present(), "local_only"),
+            (self.nullable.is_present(), "nullable"),
+            (self.text.is_present(), "text"),
+            (self.integer.is_present(), "integer"),
+            (self.real.is_present(), "real"),
+            (self.boolean.is_present(), "boolean"),
+            (self.timestamp.is_present(), "timestamp"),
+            (self.json.is_present(), "json"),
+            (self.blob.is_present(), "blob"),
+        ];
+        words
+            .into_iter()
+            .find(|(said, _)| *said)
+            .map(|(_, word)| word)
+    }
+
     /// The column type that the user chose, if any.
     pub(crate) fn column_type(&self) -> darling::Result<Option<ColumnType>> {
         let chosen: Vec<_> = [
@@ -75,6 +101,7 @@ impl FieldAttrs {
             (self.boolean, ColumnType::Boolean),
             (self.timestamp, ColumnType::Timestamp),
             (self.json, ColumnType::Json),
+            (self.blob, ColumnType::Blob),
         ]
         .into_iter()
         .filter(|(flag, _)| flag.is_present())

@@ -6,7 +6,7 @@ use darling::Error;
 use syn::{Data, DeriveInput, Fields, FieldsNamed, Ident, LitStr};
 
 use crate::attrs::ContainerAttrs;
-use crate::field::{EntityField, sql_name};
+use crate::field::{EntityField, ExtraField, ReadField, sql_name};
 use crate::serde_attrs::SerdeContainer;
 use crate::types::ColumnType;
 
@@ -31,6 +31,8 @@ pub(crate) struct Entity {
     pub(crate) fields: Vec<EntityField>,
     /// The one among them that holds the id.
     pub(crate) id: EntityField,
+    /// The column that keeps the fields which have none.
+    pub(crate) extra: Option<String>,
 }
 
 impl Entity {
@@ -40,10 +42,14 @@ impl Entity {
         let named = errors.handle(named_fields(input));
         let names = errors.handle(names(input));
         let container = errors.handle(SerdeContainer::from_attributes(&input.attrs));
-        let fields = named
+        let read = named
             .and_then(|named| errors.handle(read_fields(named, &container.unwrap_or_default())));
+        let (fields, extra) = read.unzip();
         let id = fields.as_deref().and_then(|fields| {
-            errors.handle(check_unique(fields));
+            errors.handle(check_unique(
+                fields,
+                extra.as_ref().and_then(Option::as_ref),
+            ));
             errors.handle(check_roles(fields));
             errors.handle(find_id(&input.ident, fields))
         });
@@ -57,6 +63,7 @@ impl Entity {
             table,
             fields,
             id,
+            extra: extra.flatten().map(|extra| extra.column),
         })
     }
 }
@@ -133,20 +140,33 @@ fn table_name(table: &LitStr) -> darling::Result<String> {
 fn read_fields(
     named: &FieldsNamed,
     container: &SerdeContainer,
-) -> darling::Result<Vec<EntityField>> {
+) -> darling::Result<(Vec<EntityField>, Option<ExtraField>)> {
     let mut errors = Error::accumulator();
     let mut fields = Vec::new();
+    let mut extra: Option<ExtraField> = None;
     for field in &named.named {
-        if let Some(ident) = &field.ident {
-            let read = errors.handle(EntityField::from_field(ident, field, container));
-            fields.extend(read.flatten());
+        let Some(ident) = &field.ident else { continue };
+        match errors.handle(ReadField::from_field(ident, field, container)) {
+            Some(ReadField::Column(field)) => fields.push(*field),
+            Some(ReadField::Extra(field)) => match &extra {
+                Some(first) => errors.push(
+                    Error::custom(format!(
+                        "`{}` keeps the fields without a column already: a struct has one \
+                         `#[sync(extra)]`, remove the other",
+                        first.ident
+                    ))
+                    .with_span(ident),
+                ),
+                None => extra = Some(field),
+            },
+            Some(ReadField::Skipped) | None => {}
         }
     }
-    errors.finish_with(fields)
+    errors.finish_with((fields, extra))
 }
 
 /// No two fields share a JSON name or a column. Databases compare column names without case.
-fn check_unique(fields: &[EntityField]) -> darling::Result<()> {
+fn check_unique(fields: &[EntityField], extra: Option<&ExtraField>) -> darling::Result<()> {
     let mut errors = Error::accumulator();
     let mut by_json = BTreeMap::new();
     let mut by_column = BTreeMap::new();
@@ -156,6 +176,13 @@ fn check_unique(fields: &[EntityField]) -> darling::Result<()> {
                 "the JSON name `{}` is also that of the field `{first}`: give one of them another by \
                  `#[serde(rename = \"…\")]`",
                 field.json
+            )));
+        }
+        if extra.is_some_and(|extra| extra.column.eq_ignore_ascii_case(&field.column)) {
+            errors.push(field.error(format!(
+                "the column `{}` is also that of the `#[sync(extra)]` field: give one of them \
+                 another by `#[sync(column = \"…\")]`",
+                field.column
             )));
         }
         if let Some(first) = by_column.insert(field.column.to_ascii_lowercase(), &field.ident) {
@@ -169,10 +196,28 @@ fn check_unique(fields: &[EntityField]) -> darling::Result<()> {
     errors.finish()
 }
 
+/// As `sync_core::system_fields` has it.
+fn is_system_field(json: &str) -> bool {
+    let created = ["createdAt", "created_at"];
+    let known = ID_FIELDS
+        .iter()
+        .chain(&STAMP_FIELDS)
+        .chain(&TOMBSTONE_FIELDS);
+    json.starts_with('_') || known.chain(&created).any(|name| *name == json)
+}
+
 /// Stamp and tombstone can do their work.
 fn check_roles(fields: &[EntityField]) -> darling::Result<()> {
     let mut errors = Error::accumulator();
     for field in fields {
+        let is_role = is_system_field(&field.json);
+        if let Some(rule) = field.merge.filter(|_| is_role) {
+            errors.push(field.error(format!(
+                "`{}` is the server's, so `merge = \"{}\"` never applies: remove it",
+                field.json,
+                rule.name()
+            )));
+        }
         let is_tombstone = TOMBSTONE_FIELDS.contains(&field.json.as_str());
         if !is_tombstone && !STAMP_FIELDS.contains(&field.json.as_str()) {
             continue;
@@ -188,7 +233,7 @@ fn check_roles(fields: &[EntityField]) -> darling::Result<()> {
         let fits = match field.ty {
             ColumnType::Timestamp | ColumnType::Text | ColumnType::Integer => true,
             ColumnType::Boolean => is_tombstone,
-            ColumnType::Real | ColumnType::Json => false,
+            ColumnType::Real | ColumnType::Json | ColumnType::Blob => false,
         };
         if !fits {
             errors.push(field.error(format!(

@@ -17,6 +17,7 @@ pub(crate) fn expand(entity: &Entity) -> TokenStream {
     } = entity;
     let (id, id_field) = (&entity.id.ident, &entity.id.json);
     let columns = fields.iter().map(column);
+    let extra = entity.extra.as_ref().map(|name| quote!(.extra(#name)));
     let sql = create_table_sql(entity);
     quote! {
         #[automatically_derived]
@@ -29,6 +30,7 @@ pub(crate) fn expand(entity: &Entity) -> TokenStream {
                 ::core::result::Result::Ok(
                     ::sync_core::TableSchema::new(kind, #table, #id_field)
                         #(.column(#columns))*
+                        #extra
                 )
             }
 
@@ -54,17 +56,23 @@ fn column(field: &EntityField) -> TokenStream {
         ColumnType::Boolean => quote!(Boolean),
         ColumnType::Json => quote!(Json),
         ColumnType::Timestamp => quote!(Timestamp),
+        ColumnType::Blob => quote!(Blob),
     };
     let of_field = (json != name).then(|| quote!(.field(#json)));
     let nullable = field.nullable.then(|| quote!(.nullable()));
     let local_only = field.local_only.then(|| quote!(.local_only()));
+    let merge = field.merge.map(|rule| {
+        let variant = rule.variant();
+        quote!(.merge(::sync_core::FieldMerge::#variant))
+    });
     quote! {
-        ::sync_core::Column::new(#name, ::sync_core::ColumnType::#ty) #of_field #nullable #local_only
+        ::sync_core::Column::new(#name, ::sync_core::ColumnType::#ty)
+            #of_field #nullable #local_only #merge
     }
 }
 
 fn create_table_sql(entity: &Entity) -> String {
-    let columns: Vec<_> = entity
+    let mut columns: Vec<_> = entity
         .fields
         .iter()
         .map(|field| {
@@ -78,6 +86,12 @@ fn create_table_sql(entity: &Entity) -> String {
             format!("  {name} {ty}{not_null}{primary_key}")
         })
         .collect();
+    columns.extend(
+        entity
+            .extra
+            .iter()
+            .map(|name| format!("  {} TEXT", quoted(name))),
+    );
     format!(
         "CREATE TABLE IF NOT EXISTS {} (\n{}\n)",
         quoted(&entity.table),

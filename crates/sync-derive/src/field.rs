@@ -7,6 +7,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Field, Ident, LitStr, Type};
 
 use crate::attrs::FieldAttrs;
+use crate::merge::MergeRule;
 use crate::serde_attrs::{SerdeContainer, SerdeField};
 use crate::types::{self, ColumnType};
 
@@ -27,25 +28,89 @@ pub(crate) struct EntityField {
     pub(crate) marked_id: bool,
     /// Is its value text, and written by `ToString` as serde writes it?
     pub(crate) fits_id: bool,
+    /// How it is settled when both sides changed it.
+    pub(crate) merge: Option<MergeRule>,
 }
 
-impl EntityField {
-    /// The column of this field; `None` if serde skips the field.
+/// The field that keeps what has no column of its own.
+#[derive(Clone)]
+pub(crate) struct ExtraField {
+    pub(crate) ident: Ident,
+    pub(crate) column: String,
+}
+
+/// What a field of the struct is to the table.
+pub(crate) enum ReadField {
+    Column(Box<EntityField>),
+    Extra(ExtraField),
+    /// serde skips it.
+    Skipped,
+}
+
+impl ReadField {
     pub(crate) fn from_field(
         ident: &Ident,
         field: &Field,
         container: &SerdeContainer,
-    ) -> darling::Result<Option<Self>> {
+    ) -> darling::Result<Self> {
         let mut errors = Error::accumulator();
         let attrs = errors.handle(FieldAttrs::read(&field.attrs));
         let serde = errors.handle(SerdeField::from_field(ident, &field.attrs, container));
+        errors.finish()?;
         let (Some(attrs), Some(serde)) = (attrs, serde) else {
-            return errors.finish_with(None);
+            return Ok(Self::Skipped);
         };
         if serde.skip {
-            errors.handle(refuse_sync_attribute(&field.attrs));
-            return errors.finish_with(None);
+            return refuse_sync_attribute(&field.attrs).map(|()| Self::Skipped);
         }
+        match (serde.flatten.as_ref(), attrs.extra.is_present()) {
+            (None, false) => {}
+            (Some(_), true) => return ExtraField::new(ident, &attrs).map(Self::Extra),
+            (Some(flatten), false) => {
+                return Err(Error::custom(
+                    "`flatten` spreads one field over names that a macro cannot see, so it has no \
+                     column: write the fields out, nest them in one JSON column, or add \
+                     `#[sync(extra)]` to a map that keeps the fields without a column",
+                )
+                .with_span(flatten));
+            }
+            (None, true) => {
+                return Err(Error::custom(
+                    "an `extra` field holds the record's other fields beside this struct's: add \
+                     `#[serde(flatten)]`, and use `serde_json::Map<String, serde_json::Value>`",
+                )
+                .with_span(ident));
+            }
+        }
+        EntityField::from_field(ident, field, &attrs, serde)
+            .map(|field| Self::Column(Box::new(field)))
+    }
+}
+
+impl ExtraField {
+    fn new(ident: &Ident, attrs: &FieldAttrs) -> darling::Result<Self> {
+        if let Some(word) = attrs.beside_extra() {
+            return Err(Error::custom(format!(
+                "an `extra` field keeps the fields without a column, so `{word}` says nothing about \
+                 it: remove that"
+            ))
+            .with_span(ident));
+        }
+        Ok(Self {
+            ident: ident.clone(),
+            column: column_name(ident, attrs.column.as_ref())?,
+        })
+    }
+}
+
+impl EntityField {
+    fn from_field(
+        ident: &Ident,
+        field: &Field,
+        attrs: &FieldAttrs,
+        serde: SerdeField,
+    ) -> darling::Result<Self> {
+        let mut errors = Error::accumulator();
         let (inner, is_option) = types::without_option(&field.ty);
         let chosen = errors.handle(attrs.column_type()).flatten();
         let ty = errors.handle(column_type(inner, chosen, &serde));
@@ -61,8 +126,20 @@ impl EntityField {
                 .with_span(&field.ty),
             );
         }
+        let merge = errors
+            .handle(merge_rule(attrs.merge.as_ref(), ty))
+            .flatten();
+        if let (Some(rule), true) = (&attrs.merge, local_only) {
+            errors.push(
+                Error::custom("a `local_only` field never meets the server's: remove `merge`")
+                    .with_span(rule),
+            );
+        }
         errors.finish()?;
-        Ok(ty.zip(column).map(|(ty, column)| Self {
+        let (Some(ty), Some(column)) = (ty, column) else {
+            return Err(Error::custom("the field cannot be read").with_span(ident));
+        };
+        Ok(Self {
             ident: ident.clone(),
             json: serde.name,
             column,
@@ -72,7 +149,8 @@ impl EntityField {
             marked_id: attrs.id.is_present(),
             fits_id: serde.custom_form.is_none()
                 && (types::is_id(inner) || chosen == Some(ColumnType::Text)),
-        }))
+            merge,
+        })
     }
 
     /// An error that points at this field.
@@ -98,14 +176,25 @@ fn column_type(
     serde: &SerdeField,
 ) -> darling::Result<ColumnType> {
     match (chosen, &serde.custom_form) {
+        (Some(ColumnType::Blob), None) => Err(Error::custom(
+            "bytes travel as base64 text: add `#[serde(with = \"sync_core::base64\")]`",
+        )
+        .with_span(ty)),
         (Some(chosen), _) => Ok(chosen),
         (None, None) => types::column_type(ty),
         (None, Some(attr)) => Err(Error::custom(
             "this changes the value's form in JSON, so its type does not tell the column's: add \
-             one of `#[sync(text)]`, `integer`, `real`, `boolean`, `timestamp`, `json`",
+             one of `#[sync(text)]`, `integer`, `real`, `boolean`, `timestamp`, `json`, `blob`",
         )
         .with_span(attr)),
     }
+}
+
+fn merge_rule(
+    chosen: Option<&LitStr>,
+    ty: Option<ColumnType>,
+) -> darling::Result<Option<MergeRule>> {
+    chosen.map(|text| MergeRule::read(text, ty)).transpose()
 }
 
 fn column_name(ident: &Ident, chosen: Option<&LitStr>) -> darling::Result<String> {

@@ -5,6 +5,7 @@ mod entity;
 mod expand;
 mod field;
 mod keys;
+mod merge;
 mod serde_attrs;
 mod types;
 
@@ -70,11 +71,12 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `bool` | `Boolean` | `INTEGER` |
 /// | `DateTime<Utc>`, `DateTime<FixedOffset>`, `DateTime<Local>`, `NaiveDateTime`, `Timestamp` | `Timestamp` | `TEXT` |
 /// | anything else, `Vec<u8>` too | `Json` | `TEXT` |
+/// | bytes under `#[sync(blob)]` and `#[serde(with = "sync_core::base64")]` | `Blob` | `BLOB` |
 ///
 /// `Option<T>` is a nullable `T`, and `serde_json::Value` is nullable as JSON is. `u64`, `usize`
 /// and wider integers do not fit a 64-bit signed column and are refused. A macro sees names, not
 /// types: for an alias, a newtype or a field with `#[serde(with = "…")]`, say what its JSON is with
-/// `#[sync(text)]`, `integer`, `real`, `boolean`, `timestamp` or `json`, and `#[sync(nullable)]` if
+/// `#[sync(text)]`, `integer`, `real`, `boolean`, `timestamp`, `json` or `blob`, and `#[sync(nullable)]` if
 /// it may be null.
 ///
 /// # Columns of this device
@@ -82,9 +84,45 @@ use syn::{DeriveInput, parse_macro_input};
 /// `#[sync(local_only)]` keeps a field on this device. It must be nullable: a row that comes from
 /// the server brings no value for it.
 ///
+/// # Fields that the struct does not know
+///
+/// What the server sends beyond the struct's fields is kept beside the table and goes back with each
+/// payload. To see it, give the struct a map with `#[sync(extra)]` and `#[serde(flatten)]`: it has a
+/// column of its own.
+///
+/// # Conflicts
+///
+/// `#[sync(merge = "…")]` says how the default strategy settles this field when both sides changed
+/// it: `local` or `server` keep one side's value as a whole, `max` and `min` compare numbers, texts
+/// or points in time, `sum_delta` counts both sides' increments, `union` keeps what either list has.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use sync_core::{FieldMerge, SyncEntity};
+/// #[derive(Serialize, Deserialize, SyncEntity)]
+/// #[sync(kind = "articles")]
+/// struct Article {
+///     id: String,
+///     #[sync(merge = "sum_delta")]
+///     stock: i64,
+///     #[sync(merge = "union")]
+///     tags: Vec<String>,
+///     #[sync(blob, merge = "server")]
+///     #[serde(with = "sync_core::base64")]
+///     thumbnail: Option<Vec<u8>>,
+///     #[sync(extra)]
+///     #[serde(flatten)]
+///     rest: serde_json::Map<String, serde_json::Value>,
+/// }
+///
+/// let schema = Article::schema().unwrap();
+/// assert_eq!(schema.merge_rule("stock"), FieldMerge::SumDelta);
+/// assert_eq!(schema.extra_column.as_deref(), Some("rest"));
+/// ```
+///
 /// # Not supported
 ///
-/// Generics, enums, tuple structs, `#[serde(flatten)]`, and serde attributes that give a record
+/// Generics, enums, tuple structs, `#[serde(flatten)]` otherwise, and serde attributes that give a record
 /// another shape than the struct's. The error says what to do instead.
 #[proc_macro_derive(SyncEntity, attributes(sync))]
 pub fn derive_sync_entity(input: TokenStream) -> TokenStream {

@@ -64,6 +64,8 @@ pub(crate) struct SerdeField {
     pub(crate) skip: bool,
     /// The attribute that writes or reads the value in another form than its type's own.
     pub(crate) custom_form: Option<Meta>,
+    /// The attribute that spreads the value over the record.
+    pub(crate) flatten: Option<Meta>,
 }
 
 impl SerdeField {
@@ -80,6 +82,7 @@ impl SerdeField {
         };
         let mut skip = Both::<Option<Meta>>::default();
         let mut custom_form = None;
+        let mut flatten = None;
         for meta in serde_metas(attrs) {
             let key = meta.path().get_ident().map(ToString::to_string);
             match key.as_deref().unwrap_or_default() {
@@ -97,13 +100,7 @@ impl SerdeField {
                 "skip_serializing" => skip.write = Some(meta),
                 "skip_deserializing" => skip.read = Some(meta),
                 "with" | "serialize_with" | "deserialize_with" => custom_form = Some(meta),
-                "flatten" => errors.push(
-                    Error::custom(
-                        "`flatten` spreads one field over names that a macro cannot see, so it has \
-                         no column: write the fields out, or nest them in one JSON column",
-                    )
-                    .with_span(&meta),
-                ),
+                "flatten" => flatten = Some(meta),
                 "skip_serializing_if" => errors.push(
                     Error::custom(
                         "`skip_serializing_if` makes \"empty\" look like \"not changed\", so a \
@@ -136,6 +133,7 @@ impl SerdeField {
             name: names.write,
             skip: skip.write.is_some(),
             custom_form,
+            flatten,
         })
     }
 }

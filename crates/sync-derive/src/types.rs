@@ -12,6 +12,7 @@ pub(crate) enum ColumnType {
     Boolean,
     Json,
     Timestamp,
+    Blob,
 }
 
 impl ColumnType {
@@ -21,6 +22,7 @@ impl ColumnType {
             Self::Text | Self::Json | Self::Timestamp => "TEXT",
             Self::Integer | Self::Boolean => "INTEGER",
             Self::Real => "REAL",
+            Self::Blob => "BLOB",
         }
     }
 }

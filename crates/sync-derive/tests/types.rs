@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sync_core::{ColumnType, SyncEntity, Timestamp};
+use sync_core::{ColumnType, FieldMerge, SyncEntity, Timestamp};
 
 type Title = String;
 type MaybeCount = Option<i64>;
@@ -63,6 +63,15 @@ struct Sample {
     real: u8,
     #[sync(boolean)]
     boolean: Truth,
+    #[sync(blob)]
+    #[serde(with = "sync_core::base64")]
+    blob: Vec<u8>,
+    #[sync(blob)]
+    #[serde(with = "sync_core::base64")]
+    maybe_blob: Option<Vec<u8>>,
+    #[sync(extra, column = "others")]
+    #[serde(flatten)]
+    rest: serde_json::Map<String, serde_json::Value>,
 }
 
 type Truth = bool;
@@ -139,6 +148,57 @@ fn the_users_word_overrides_what_the_type_looks_like() {
     assert_columns(ColumnType::Timestamp, false, &["millis"]);
     assert_columns(ColumnType::Real, false, &["real"]);
     assert_columns(ColumnType::Boolean, false, &["boolean"]);
+}
+
+#[test]
+fn bytes_as_base64_text_are_a_blob() {
+    assert_columns(ColumnType::Blob, false, &["blob"]);
+    assert_columns(ColumnType::Blob, true, &["maybe_blob"]);
+}
+
+#[test]
+fn a_flattened_map_keeps_the_fields_without_a_column() {
+    let schema = Sample::schema().unwrap();
+    assert_eq!(schema.extra_column.as_deref(), Some("others"));
+    assert!(schema.by_field("rest").is_none());
+    assert!(Sample::create_table_sql().contains("\"others\" TEXT\n"));
+}
+
+#[test]
+fn a_field_bears_its_merge_rule() {
+    #[derive(Serialize, Deserialize, SyncEntity)]
+    #[sync(kind = "articles")]
+    struct Article {
+        id: String,
+        name: String,
+        #[sync(merge = "local")]
+        mine: String,
+        #[sync(merge = "server")]
+        theirs: String,
+        #[sync(merge = "max")]
+        #[serde(rename = "readAt")]
+        read_at: Option<DateTime<Utc>>,
+        #[sync(merge = "min")]
+        best: f64,
+        #[sync(merge = "sum_delta")]
+        stock: Option<i32>,
+        #[sync(merge = "union")]
+        tags: Vec<String>,
+    }
+    let schema = Article::schema().unwrap();
+    let rules = ["name", "mine", "theirs", "readAt", "best", "stock", "tags"];
+    assert_eq!(
+        rules.map(|field| schema.merge_rule(field)),
+        [
+            FieldMerge::Auto,
+            FieldMerge::Local,
+            FieldMerge::Server,
+            FieldMerge::Max,
+            FieldMerge::Min,
+            FieldMerge::SumDelta,
+            FieldMerge::Union,
+        ]
+    );
 }
 
 /// A type that passes through `macro_rules!` reaches the derive in an invisible group.

@@ -1,10 +1,14 @@
 //! Two edits of one entity, and the ways to settle them.
 
+mod merge_function;
 mod resolver;
 mod strategy;
+mod typed;
 
-pub use resolver::{ConflictResolver, MergeFunction, Resolution, ResolverError, resolve_fn};
+pub use merge_function::MergeFunction;
+pub use resolver::{ConflictResolver, Resolution, ResolverError, resolve_fn};
 pub use strategy::ConflictStrategy;
+pub use typed::resolve_typed;
 
 use crate::changed_fields::ChangedFields;
 use crate::id::{EntityId, Kind, OpId};
@@ -12,10 +16,11 @@ use crate::record::Record;
 use crate::time::Timestamp;
 use crate::version::ServerState;
 
-/// An edit of this device that met a newer state of the server (semantics 4).
+/// An edit of this device that met a newer state of the server (semantics 4): with JSON records, or
+/// as `Conflict<Todo>` with the app's own type.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Conflict {
+pub struct Conflict<R = Record> {
     /// Type of the entity.
     pub kind: Kind,
     /// The entity.
@@ -23,11 +28,11 @@ pub struct Conflict {
     /// The operation in conflict.
     pub op_id: OpId,
     /// The record as the user left it; `None` = the user deleted it.
-    pub local: Option<Record>,
+    pub local: Option<R>,
     /// The newest state of the server.
-    pub server: ServerState,
+    pub server: ServerState<R>,
     /// What the user's edit was made against.
-    pub base: ServerState,
+    pub base: ServerState<R>,
     /// The fields that the user changed; `None` = all.
     pub changed_fields: Option<ChangedFields>,
     /// When the user edited, corrected by the offset to the server's clock.
@@ -36,16 +41,16 @@ pub struct Conflict {
     pub server_time: Option<Timestamp>,
 }
 
-impl Conflict {
+impl<R> Conflict<R> {
     /// The server's live record; `None` = deleted.
     #[must_use]
-    pub fn server_record(&self) -> Option<&Record> {
+    pub fn server_record(&self) -> Option<&R> {
         self.server.live()
     }
 
     /// The record that the edit was made against; `None` = it did not exist or was deleted.
     #[must_use]
-    pub fn base_record(&self) -> Option<&Record> {
+    pub fn base_record(&self) -> Option<&R> {
         self.base.live()
     }
 

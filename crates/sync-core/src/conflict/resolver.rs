@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
 
 use super::Conflict;
 use crate::record::Record;
@@ -13,13 +12,13 @@ use crate::record::Record;
 /// What is to become of a conflict.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Resolution {
+pub enum Resolution<R = Record> {
     /// The server's state comes into force, the local edit goes.
     AcceptServer,
     /// The local edit overwrites the server's record, or re-creates a deleted one.
     AcceptClient,
     /// This record is sent. Its system fields are re-taken from the server.
-    AcceptMerged(Record),
+    AcceptMerged(R),
     /// Decide later: nothing is sent until the conflict is resolved, the entity is edited again, or
     /// its server record changes.
     Defer,
@@ -27,7 +26,7 @@ pub enum Resolution {
     Discard,
 }
 
-impl fmt::Display for Resolution {
+impl<R> fmt::Display for Resolution<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AcceptServer => "AcceptServer",
@@ -57,7 +56,8 @@ pub trait ConflictResolver: fmt::Debug + Send + Sync + 'static {
     async fn resolve(&self, conflict: &Conflict) -> Result<Resolution, ResolverError>;
 }
 
-/// Makes a resolver of an async function.
+/// Makes a resolver of an async function over JSON records; [`crate::resolve_typed`] makes one over
+/// the app's own type.
 ///
 /// ```
 /// # use sync_core::{resolve_fn, Conflict, Resolution};
@@ -92,64 +92,5 @@ where
 {
     async fn resolve(&self, conflict: &Conflict) -> Result<Resolution, ResolverError> {
         (self.0)(conflict.clone()).await
-    }
-}
-
-type MergeOfConflict = dyn Fn(&Conflict) -> Option<Record> + Send + Sync;
-
-/// How [`crate::ConflictStrategy::Merge`] merges. Cheap to clone.
-#[derive(Clone)]
-pub struct MergeFunction(Arc<MergeOfConflict>);
-
-impl MergeFunction {
-    /// Merges two live records; conflicts with a deletion are settled as `AutoPreserve` does.
-    ///
-    /// ```
-    /// # use sync_core::MergeFunction;
-    /// let sum_quantity = MergeFunction::new(|local, server| {
-    ///     let mut merged = server.clone();
-    ///     let sum = local["qty"].as_i64().unwrap_or(0) + server["qty"].as_i64().unwrap_or(0);
-    ///     merged.insert("qty".to_owned(), sum.into());
-    ///     merged
-    /// });
-    /// ```
-    pub fn new<F>(function: F) -> Self
-    where
-        F: Fn(&Map<String, Value>, &Map<String, Value>) -> Map<String, Value>
-            + Send
-            + Sync
-            + 'static,
-    {
-        Self::of_conflict(move |conflict| {
-            let (local, server) = (conflict.local.as_ref()?, conflict.server_record()?);
-            Some(Record::new(function(local.fields(), server.fields())))
-        })
-    }
-
-    /// Merges with sight of the whole conflict, deletions included; `None` = as `AutoPreserve`.
-    pub fn of_conflict<F>(function: F) -> Self
-    where
-        F: Fn(&Conflict) -> Option<Record> + Send + Sync + 'static,
-    {
-        Self(Arc::new(function))
-    }
-
-    /// Calls the function.
-    #[must_use]
-    pub fn merge(&self, conflict: &Conflict) -> Option<Record> {
-        (self.0)(conflict)
-    }
-}
-
-impl Default for MergeFunction {
-    /// [`crate::merge::default_merge`].
-    fn default() -> Self {
-        Self::new(crate::merge::default_merge)
-    }
-}
-
-impl fmt::Debug for MergeFunction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MergeFunction(..)")
     }
 }

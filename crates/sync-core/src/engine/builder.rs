@@ -244,6 +244,11 @@ fn problems_of(schema: &TableSchema, own: &TableConfig) -> Vec<String> {
     let kind = &schema.kind;
     let mut problems = Vec::new();
     problems.extend(own.upcasts.problem().map(|text| format!("{kind}: {text}")));
+    let merge_problems = schema
+        .columns
+        .iter()
+        .filter_map(crate::schema::Column::merge_problem);
+    problems.extend(merge_problems.map(|text| format!("{kind}: {text}")));
     if schema.id().is_none() {
         let field = &schema.id_field;
         problems.push(format!(

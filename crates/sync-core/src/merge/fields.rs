@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::MergeResult;
+use super::policy::FieldMerge;
 use super::value::{Base, Merged, merge_value};
 use crate::changed_fields::ChangedFields;
 use crate::json::{JsonMap, clone_value, non_null, same_optional};
@@ -36,6 +37,31 @@ pub fn preserving_merge(
     base: Option<&JsonMap>,
     changed: Option<&ChangedFields>,
 ) -> MergeResult {
+    preserving_merge_with(local, server, base, changed, |_| FieldMerge::Auto)
+}
+
+/// [`preserving_merge`], where some fields have a rule of their own for what both sides changed.
+///
+/// ```
+/// use serde_json::json;
+/// use sync_core::merge::{FieldMerge, preserving_merge_with};
+///
+/// # let object = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
+/// let base = object(json!({"id": "e1", "stock": 10}));
+/// let local = object(json!({"id": "e1", "stock": 12}));
+/// let server = object(json!({"id": "e1", "stock": 7}));
+///
+/// let merged = preserving_merge_with(&local, &server, Some(&base), None, |_| FieldMerge::SumDelta);
+/// assert_eq!(merged.data["stock"], 9);
+/// ```
+#[must_use]
+pub fn preserving_merge_with(
+    local: &JsonMap,
+    server: &JsonMap,
+    base: Option<&JsonMap>,
+    changed: Option<&ChangedFields>,
+    rule: impl Fn(&str) -> FieldMerge,
+) -> MergeResult {
     let fields: BTreeSet<&String> = server.keys().chain(local.keys()).collect();
     let mut result = MergeResult::default();
     for field in fields {
@@ -53,6 +79,7 @@ pub fn preserving_merge(
                 theirs,
                 base.map_or(Base::Unknown, |base| Base::Known(base.get(field))),
                 recorded == Some(true),
+                rule(field),
             ),
             _ => Merged::taken(theirs),
         };
@@ -62,7 +89,18 @@ pub fn preserving_merge(
 }
 
 /// One field that local may have changed. Here absent and null are the same: no value.
-fn merge_field(local: &Value, server: Option<&Value>, base: Base<'_>, recorded: bool) -> Merged {
+fn merge_field(
+    local: &Value,
+    server: Option<&Value>,
+    base: Base<'_>,
+    recorded: bool,
+    rule: FieldMerge,
+) -> Merged {
+    if both_changed(local, server, base, recorded, rule)
+        && let Some(settled) = rule.settle(local, non_null(server), base)
+    {
+        return settled;
+    }
     if local.is_null() {
         return clear_field(server, base, recorded);
     }
@@ -76,6 +114,28 @@ fn merge_field(local: &Value, server: Option<&Value>, base: Base<'_>, recorded: 
     } else {
         merged
     }
+}
+
+/// Did both sides change the field, to different values? Without a base both did that have one. Two
+/// equal increments are two.
+fn both_changed(
+    local: &Value,
+    server: Option<&Value>,
+    base: Base<'_>,
+    recorded: bool,
+    rule: FieldMerge,
+) -> bool {
+    let differ =
+        rule == FieldMerge::SumDelta || !same_optional(non_null(Some(local)), non_null(server));
+    differ
+        && match base {
+            Base::Known(base) => {
+                let base = non_null(base);
+                let changed = |side: Option<&Value>| !same_optional(non_null(side), base);
+                changed(Some(local)) && changed(server)
+            }
+            Base::Unknown => (recorded || !local.is_null()) && non_null(server).is_some(),
+        }
 }
 
 /// A local null clears the field only if it is known to be a change: against a base, or because it was recorded.

@@ -1,12 +1,13 @@
 //! Merging an edited record with a newer one of the server.
 //!
-//! Three functions, all pure: they look at two or three versions of one record and return a new one.
+//! All functions are pure: they look at two or three versions of one record and return a new one.
 //!
 //! | function | in a word | for |
 //! |---|---|---|
 //! | [`default_merge`] | local fields that are not null over the server's record | simple records |
 //! | [`deep_merge`] | the same at every depth, nulls included | nested settings |
 //! | [`preserving_merge`] | both sides keep what they changed, and the result says who lost | the default strategy |
+//! | [`preserving_merge_with`] | the same, where single fields have rules of their own ([`FieldMerge`]) | counters, sets, maxima |
 //!
 //! # How `preserving_merge` decides
 //!
@@ -46,13 +47,15 @@
 mod fields;
 mod list;
 mod overlay;
+mod policy;
 mod value;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-pub use fields::preserving_merge;
+pub use fields::{preserving_merge, preserving_merge_with};
 pub use overlay::{deep_merge, default_merge};
+pub use policy::FieldMerge;
 
 use crate::contents::Contents;
 use crate::json::JsonMap;

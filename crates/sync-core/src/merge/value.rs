@@ -35,8 +35,16 @@ impl Merged {
         }
     }
 
+    /// A value in which nobody lost anything.
+    pub(super) fn of(value: Value) -> Self {
+        Self {
+            value: Some(value),
+            contested: false,
+        }
+    }
+
     /// One side's value, at the cost of the other's.
-    fn contested(value: Option<&Value>) -> Self {
+    pub(super) fn contested(value: Option<&Value>) -> Self {
         Self {
             contested: true,
             ..Self::taken(value)

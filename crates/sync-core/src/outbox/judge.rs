@@ -6,7 +6,9 @@ use super::verdict::Decision;
 use super::write::Fold;
 use crate::conflict::{Conflict, ConflictStrategy};
 use crate::event::SyncEvent;
-use crate::op::{Fate, Precondition};
+use crate::merge::FieldMerge;
+use crate::op::{Change, Fate, Precondition};
+use crate::table::Table;
 use crate::time::Timestamp;
 use crate::version::{ServerState, Version};
 
@@ -19,6 +21,9 @@ pub(crate) struct Found {
     pub(crate) time: Option<Timestamp>,
     /// Is it the definitive negative answer to the operation's last attempt?
     pub(crate) negative: bool,
+    /// What was known of the operation before the attempt that this answers; `None` = this answers
+    /// none.
+    pub(crate) fate_before: Option<Fate>,
 }
 
 impl Found {
@@ -29,16 +34,18 @@ impl Found {
             state,
             time,
             negative: false,
+            fate_before: None,
         }
     }
 
     /// A state that came as, or because of, a negative answer.
-    pub(crate) fn answered(state: ServerState, time: Option<Timestamp>) -> Self {
+    pub(crate) fn answered(state: ServerState, time: Option<Timestamp>, before: Fate) -> Self {
         let time = time.or_else(|| state.version().map(|version| version.stamp.clone()));
         Self {
             state,
             time,
             negative: true,
+            fate_before: Some(before),
         }
     }
 }
@@ -90,12 +97,16 @@ impl Entity {
             state: answered,
             time,
             negative,
+            fate_before,
         } = found;
         let Some(head) = self.head() else {
             return Flow::Settled;
         };
+        let maybe_ours =
+            fate_before.unwrap_or(head.fate) == Fate::Unknown || !self.adds_up(rules.table);
         // Rule 0, of the operation as sent: our own write, answered late or twice.
-        if negative && has_landed(head.outgoing(), head.outgoing_changed(), &answered) {
+        if negative && maybe_ours && has_landed(head.outgoing(), head.outgoing_changed(), &answered)
+        {
             return self.ack(Some(answered), rules);
         }
         let carried = self.carried();
@@ -118,7 +129,7 @@ impl Entity {
         };
         let landed = has_landed(&head.written, head.changed(), &state)
             || has_landed(head.outgoing(), head.outgoing_changed(), &state);
-        if landed {
+        if landed && maybe_ours {
             return self.ack(Some(state), rules);
         }
         if negative
@@ -151,10 +162,25 @@ impl Entity {
             && own_version.is_some()
             && own_version.as_ref() == answered.version();
         if unreliable {
-            return self.force_unreliable(&state);
+            return self.force_unreliable(&state, rules);
         }
         let conflict = self.describe(state, time);
         self.decide_and_apply(conflict, rules)
+    }
+
+    /// Does the head hold an increment? Then a record that says the same may be somebody else's
+    /// equal increment, unless the head may have been applied.
+    fn adds_up(&self, table: &Table) -> bool {
+        let sums = |field: &str| table.schema.merge_rule(field) == FieldMerge::SumDelta;
+        table.strategy == ConflictStrategy::AutoPreserve
+            && self.base.as_ref().is_some_and(|base| base.live().is_some())
+            && self.head().is_some_and(|head| match &head.written {
+                Change::Upsert { payload, changed } => match changed {
+                    Some(changed) => changed.iter().any(sums),
+                    None => payload.fields().keys().any(|field| sums(field)),
+                },
+                Change::Delete => false,
+            })
     }
 
     /// Was the head forced past a version that the server cannot check, and does the server still
@@ -319,8 +345,13 @@ impl Entity {
             };
         }
         match Decision::by_strategy(&conflict, rules.table) {
-            Some(decision) => self.apply_decision(&conflict, decision, rules),
-            None => Flow::Stop,
+            Ok(Some(decision)) => self.apply_decision(&conflict, decision, rules),
+            Ok(None) => Flow::Stop,
+            Err(error) => {
+                let reason = format!("the merge function failed: {error}");
+                let again = Some(rules.next_attempt(1));
+                self.put_off(conflict, &reason, false, again, rules)
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 //! side lost.
 
 use super::content::same_content;
-use super::entity::Entity;
+use super::entity::{Entity, Rules};
 use crate::changed_fields::ChangedFields;
 use crate::event::SyncEvent;
-use crate::merge::preserving_merge;
+use crate::merge::preserving_merge_with;
 use crate::op::Change;
 use crate::record::Record;
 use crate::version::ServerState;
@@ -13,7 +13,7 @@ use crate::version::ServerState;
 impl Entity {
     /// What was decided about this very record, else the edit as written, merged with a record
     /// that it does not know yet.
-    pub(super) fn merged_with(&mut self, state: &ServerState) -> Change {
+    pub(super) fn merged_with(&mut self, state: &ServerState, rules: &Rules<'_>) -> Change {
         let Some(head) = self.head() else {
             return Change::Delete;
         };
@@ -29,7 +29,7 @@ impl Entity {
         };
         let base = self.base.as_ref().and_then(ServerState::live).cloned();
         Change::Upsert {
-            payload: self.merge_edit(payload, changed.as_ref(), server, base.as_ref()),
+            payload: self.merge_edit(payload, changed.as_ref(), server, base.as_ref(), rules),
             changed: changed.clone(),
         }
     }
@@ -43,9 +43,12 @@ impl Entity {
         changed: Option<&ChangedFields>,
         server: &Record,
         seen: Option<&Record>,
+        rules: &Rules<'_>,
     ) -> Record {
         let seen_fields = seen.map(Record::fields);
-        let result = preserving_merge(edit.fields(), server.fields(), seen_fields, changed);
+        let rule = |field: &str| rules.table.schema.merge_rule(field);
+        let (edit, server_fields) = (edit.fields(), server.fields());
+        let result = preserving_merge_with(edit, server_fields, seen_fields, changed, rule);
         let merged = Record::new(result.data);
         if seen.is_none_or(|seen| !same_content(seen, server)) {
             self.emit(SyncEvent::DataMerged {

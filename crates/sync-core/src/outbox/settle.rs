@@ -17,7 +17,7 @@ impl Entity {
         let deletes = head.outgoing().is_delete();
         match state {
             Some(state) if state.is_deleted() && !deletes && !planted!(TombstoneIsSuccess) => {
-                self.conflict(Found::answered(state, None), rules)
+                self.conflict(Found::answered(state, None, Fate::Unknown), rules)
             }
             // Some servers answer a deletion with the record that they deleted.
             Some(state) if deletes && !state.is_deleted() => self.ack(None, rules),
@@ -144,19 +144,19 @@ impl Entity {
             return Flow::Settled;
         };
         if !planted!(RebaseMovesStampOnly) {
-            self.replay_onto(server.clone(), seen.clone());
+            self.replay_onto(server.clone(), seen.clone(), rules);
         }
         self.reset(0);
         Flow::Settled
     }
 
     /// Each waiting edit in turn: its own changed fields on what is now before it.
-    fn replay_onto(&mut self, mut server: Record, mut seen: Record) {
+    fn replay_onto(&mut self, mut server: Record, mut seen: Record, rules: &Rules<'_>) {
         for index in 0..self.ops.len() {
             let Change::Upsert { payload, changed } = self.ops[index].written.clone() else {
                 break;
             };
-            server = self.merge_edit(&payload, changed.as_ref(), &server, Some(&seen));
+            server = self.merge_edit(&payload, changed.as_ref(), &server, Some(&seen), rules);
             seen = payload;
             if let Some(op) = self.op_mut(index) {
                 op.written = Change::Upsert {
@@ -179,7 +179,7 @@ impl Entity {
         if head.outgoing().is_delete() || planted!(NotFoundAcksUpsert) {
             self.ack(Some(state), rules)
         } else {
-            self.conflict(Found::answered(state, None), rules)
+            self.conflict(Found::answered(state, None, Fate::Unknown), rules)
         }
     }
 

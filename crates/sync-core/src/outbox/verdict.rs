@@ -4,9 +4,9 @@ use super::content::{retake_system_fields, same_content};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, newest};
 use crate::changed_fields::ChangedFieldsDiff;
-use crate::conflict::{Conflict, ConflictStrategy, Resolution};
+use crate::conflict::{Conflict, ConflictStrategy, Resolution, ResolverError};
 use crate::event::SyncEvent;
-use crate::merge::preserving_merge;
+use crate::merge::preserving_merge_with;
 use crate::op::{Change, OpStatus, Precondition, Verdict};
 use crate::record::Record;
 use crate::store::ConflictEntry;
@@ -35,19 +35,23 @@ enum Outcome {
 }
 
 impl Decision {
-    /// What the table's strategy decides without asking anybody; `None` for `Manual`.
-    pub(super) fn by_strategy(conflict: &Conflict, table: &Table) -> Option<Self> {
-        Some(match table.strategy {
-            ConflictStrategy::AutoPreserve => Self::preserve(conflict),
+    /// What the table's strategy decides without asking anybody; `None` for `Manual`. Fails as the
+    /// app's merge function does.
+    pub(super) fn by_strategy(
+        conflict: &Conflict,
+        table: &Table,
+    ) -> Result<Option<Self>, ResolverError> {
+        Ok(Some(match table.strategy {
+            ConflictStrategy::AutoPreserve => Self::preserve(conflict, table),
             ConflictStrategy::ServerWins => Self::server(Resolution::AcceptServer),
             ConflictStrategy::ClientWins => Self::client(conflict),
-            ConflictStrategy::LastWriteWins => Self::last_write(conflict),
-            ConflictStrategy::Merge => match table.merge.merge(conflict) {
+            ConflictStrategy::LastWriteWins => Self::last_write(conflict, table),
+            ConflictStrategy::Merge => match table.merge.merge(conflict)? {
                 Some(merged) => Self::merged(conflict, merged),
-                None => Self::preserve(conflict),
+                None => Self::preserve(conflict, table),
             },
-            ConflictStrategy::Manual => return None,
-        })
+            ConflictStrategy::Manual => return Ok(None),
+        }))
     }
 
     /// What a resolver's answer means; `None` for [`Resolution::Defer`].
@@ -82,7 +86,7 @@ impl Decision {
         Self::new(Resolution::AcceptClient, outcome)
     }
 
-    fn preserve(conflict: &Conflict) -> Self {
+    fn preserve(conflict: &Conflict, table: &Table) -> Self {
         match (&conflict.local, conflict.server_record()) {
             (None, _) => Self::server(Resolution::AcceptServer),
             (Some(local), None) => {
@@ -92,11 +96,12 @@ impl Decision {
                 let base = conflict
                     .base_record()
                     .filter(|_| !planted!(MergeWithoutBase));
-                let result = preserving_merge(
+                let result = preserving_merge_with(
                     local.fields(),
                     server.fields(),
                     base.map(Record::fields),
                     conflict.changed_fields.as_ref(),
+                    |field| table.schema.merge_rule(field),
                 );
                 let mut decision = Self::merged(conflict, Record::new(result.data));
                 decision.contested = result.contested_fields.into_iter().collect();
@@ -109,9 +114,9 @@ impl Decision {
         }
     }
 
-    fn last_write(conflict: &Conflict) -> Self {
+    fn last_write(conflict: &Conflict, table: &Table) -> Self {
         let Some(server_time) = &conflict.server_time else {
-            return Self::preserve(conflict);
+            return Self::preserve(conflict, table);
         };
         if conflict.local_time <= *server_time {
             return Self::server(Resolution::AcceptServer);
@@ -155,10 +160,10 @@ fn upsert(conflict: &Conflict, payload: Record) -> Change {
 impl Entity {
     /// Rule 1: the server cannot check our version. The content is merged with the record just
     /// seen and goes out by force, once.
-    pub(super) fn force_unreliable(&mut self, state: &ServerState) -> Flow {
+    pub(super) fn force_unreliable(&mut self, state: &ServerState, rules: &Rules<'_>) -> Flow {
         let (kind, entity_id) = (self.kind.clone(), self.id.clone());
         self.emit(SyncEvent::PreconditionUnreliable { kind, entity_id });
-        let change = self.merged_with(state);
+        let change = self.merged_with(state, rules);
         self.set_verdict(change, Precondition::Force, state, false, true);
         Flow::Again
     }

@@ -176,7 +176,10 @@ impl PushPhase<'_> {
                 FetchWhy::Conflict => {
                     attempt.rounds += 1;
                     attempt.answered = true;
-                    let flow = entity.conflict(Found::answered(state.clone(), time.clone()), rules);
+                    let flow = entity.conflict(
+                        Found::answered(state.clone(), time.clone(), attempt.fate_before),
+                        rules,
+                    );
                     if flow == Flow::Again {
                         attempt.last_conflict = Some(Box::new(entity.describe(state, time)));
                     }

@@ -340,7 +340,7 @@ fn act(
             },
         ) => {
             count_round(attempt, true);
-            let flow = entity.conflict(Found::answered(state.clone(), time.clone()), rules);
+            let flow = entity.conflict(Found::answered(state.clone(), time.clone(), before), rules);
             if flow == Flow::Again {
                 attempt.last_conflict = Some(Box::new(entity.describe(state, time)));
             }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::convert::{difference, entity_of, record_of};
+use serde_json::Value;
+
 use super::record::{RecordWriter, RecordWriterIn};
 use super::write::Write;
-use crate::changed_fields::ChangedFields;
-use crate::entity::SyncEntity;
+use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::entity::{SyncEntity, entity_of, record_of};
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
 use crate::record::Record;
@@ -267,6 +268,16 @@ impl<T: SyncEntity> EntityWriter<T> {
         let (after, changed) = difference(&self.record(before)?, self.record(after)?);
         Ok(Write::Change(after, changed))
     }
+}
+
+/// The later record, and the fields in which it differs from the earlier one.
+fn difference(before: &Record, mut after: Record) -> (Record, ChangedFields) {
+    let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
+    // A field that serialises to nothing was cleared.
+    for field in changed.iter() {
+        after.fields_mut().entry(field).or_insert(Value::Null);
+    }
+    (after, changed)
 }
 
 impl<T> Clone for EntityWriter<T> {

@@ -1,6 +1,5 @@
 //! Local writes: the row and its queued operation in one transaction.
 
-mod convert;
 mod entity;
 mod group;
 mod record;

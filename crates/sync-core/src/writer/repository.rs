@@ -4,9 +4,8 @@ use std::fmt;
 
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
-use super::convert::entity_of;
 use super::entity::EntityWriter;
-use crate::entity::SyncEntity;
+use crate::entity::{SyncEntity, entity_of};
 use crate::error::SyncError;
 use crate::id::EntityId;
 use crate::record::Record;

@@ -1,5 +1,9 @@
 //! The typed face of a table.
 
+mod convert;
+
+pub(crate) use convert::{entity_of, record_of};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

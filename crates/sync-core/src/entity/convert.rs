@@ -1,33 +1,20 @@
 //! Entities as records, and back.
 
-use serde_json::Value;
-
-use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
-use crate::entity::SyncEntity;
+use super::SyncEntity;
 use crate::error::SyncError;
 use crate::id::Kind;
 use crate::record::Record;
 
 /// The entity as a record.
-pub(super) fn record_of<T: SyncEntity>(kind: &Kind, entity: &T) -> Result<Record, SyncError> {
+pub(crate) fn record_of<T: SyncEntity>(kind: &Kind, entity: &T) -> Result<Record, SyncError> {
     let value = serde_json::to_value(entity).map_err(|error| not_converted(kind, &error))?;
     let kind = kind.clone();
     Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
 }
 
 /// The row as an entity.
-pub(super) fn entity_of<T: SyncEntity>(kind: &Kind, row: Record) -> Result<T, SyncError> {
+pub(crate) fn entity_of<T: SyncEntity>(kind: &Kind, row: Record) -> Result<T, SyncError> {
     serde_json::from_value(row.into()).map_err(|error| not_converted(kind, &error))
-}
-
-/// The later record, and the fields in which it differs from the earlier one.
-pub(super) fn difference(before: &Record, mut after: Record) -> (Record, ChangedFields) {
-    let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
-    // A field that serialises to nothing was cleared.
-    for field in changed.iter() {
-        after.fields_mut().entry(field).or_insert(Value::Null);
-    }
-    (after, changed)
 }
 
 fn not_converted(kind: &Kind, error: &serde_json::Error) -> SyncError {

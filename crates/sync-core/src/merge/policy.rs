@@ -1,0 +1,112 @@
+//! What a table says about single fields: how two changes of one value become one.
+
+use serde_json::{Number, Value};
+
+use super::value::{Base, Merged, merge_value};
+use crate::time::Timestamp;
+
+/// How the default strategy settles a field that both sides changed to different values.
+///
+/// A field that only one side changed keeps that change, whatever this says. Where the values are
+/// of another form than it needs (a text where it adds numbers), it is as [`FieldMerge::Auto`].
+///
+/// ```
+/// # use sync_core::{Column, ColumnType, FieldMerge};
+/// let stock = Column::new("stock", ColumnType::Integer).merge(FieldMerge::SumDelta);
+/// let read_at = Column::new("read_at", ColumnType::Timestamp).merge(FieldMerge::Max);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum FieldMerge {
+    /// Objects and lists are merged inside, of anything else the local value is kept, and the event
+    /// names the field.
+    #[default]
+    Auto,
+    /// The local value is kept as a whole; the event names the field.
+    Local,
+    /// The server's value is kept as a whole; the event names the field.
+    Server,
+    /// The greater number, the later point in time, else the text that sorts last.
+    Max,
+    /// The smaller number, the earlier point in time, else the text that sorts first.
+    Min,
+    /// The server's number plus what the user added to the base (or took away): both sides'
+    /// increments count. A base without a number counts as 0; without any base it is as `Auto`.
+    ///
+    /// Each increment counts once if the server honours idempotency keys. On one that does not, an
+    /// edit whose answer is lost, and which somebody else then covers, counts twice.
+    SumDelta,
+    /// Everything that either list has; what one side removed comes back if the other has changed
+    /// the list. Of two objects the keys of both.
+    Union,
+}
+
+impl FieldMerge {
+    /// One value of two that both sides changed; `None` = as [`FieldMerge::Auto`].
+    pub(super) fn settle(
+        self,
+        local: &Value,
+        server: Option<&Value>,
+        base: Base<'_>,
+    ) -> Option<Merged> {
+        match self {
+            Self::Auto => None,
+            Self::Local => Some(Merged::contested(Some(local))),
+            Self::Server => Some(Merged::contested(Some(server.unwrap_or(&Value::Null)))),
+            Self::Max => greater(local, server?).map(|local_is| pick(local_is, local, server)),
+            Self::Min => greater(local, server?).map(|local_is| pick(!local_is, local, server)),
+            Self::SumDelta => sum_delta(local, server, base).map(Merged::of),
+            Self::Union => match (local, server?) {
+                (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) => {
+                    Some(merge_value(Some(local), server, Base::Unknown, 0))
+                }
+                _ => None,
+            },
+        }
+    }
+}
+
+fn pick(local: bool, mine: &Value, theirs: Option<&Value>) -> Merged {
+    Merged::taken(if local { Some(mine) } else { theirs })
+}
+
+/// Is local the greater one? `None`: they cannot be compared.
+fn greater(local: &Value, server: &Value) -> Option<bool> {
+    match (local, server) {
+        (Value::Number(local), Value::Number(server)) => match (exact(local), exact(server)) {
+            (Some(local), Some(server)) => Some(local > server),
+            _ => Some(local.as_f64()? > server.as_f64()?),
+        },
+        (Value::String(mine), Value::String(theirs)) => {
+            match (Timestamp::from_json(local), Timestamp::from_json(server)) {
+                (Ok(local), Ok(server)) => Some(local > server),
+                _ => Some(mine > theirs),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn sum_delta(local: &Value, server: Option<&Value>, base: Base<'_>) -> Option<Value> {
+    let Base::Known(base) = base else {
+        return None;
+    };
+    let zero = Number::from(0);
+    let number = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => Some(zero.clone()),
+        Some(Value::Number(number)) => Some(number.clone()),
+        Some(_) => None,
+    };
+    let (local, server, base) = (number(Some(local))?, number(server)?, number(base)?);
+    if let (Some(local), Some(server), Some(base)) = (exact(&local), exact(&server), exact(&base)) {
+        let sum = i64::try_from(server + (local - base)).ok()?;
+        return Some(sum.into());
+    }
+    let sum = server.as_f64()? + (local.as_f64()? - base.as_f64()?);
+    Number::from_f64(sum).map(Value::Number)
+}
+
+fn exact(number: &Number) -> Option<i128> {
+    let unsigned = || number.as_u64().map(i128::from);
+    number.as_i64().map(i128::from).or_else(unsigned)
+}
