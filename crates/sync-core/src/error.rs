@@ -37,7 +37,7 @@ pub enum SyncError {
         known: String,
     },
     /// An entity cannot be turned into a record, or back.
-    #[error("entity of kind {kind:?} cannot be converted to or from JSON")]
+    #[error("entity of kind {kind:?} cannot be converted to or from JSON: {source}")]
     Entity {
         /// Its kind.
         kind: Kind,

@@ -15,6 +15,7 @@ mod depth;
 mod law;
 mod list_rules;
 mod oracle;
+mod policies;
 mod properties;
 mod rules;
 

@@ -30,4 +30,5 @@ mod set_aside;
 mod setup;
 mod stamps;
 mod strategies;
+mod typed;
 mod writing;
