@@ -1,12 +1,18 @@
 //! Entities as records, and back.
 
-use super::SyncEntity;
+use super::{SyncEntity, finite};
 use crate::error::SyncError;
 use crate::id::Kind;
 use crate::record::Record;
 
 /// The entity as a record.
 pub(crate) fn record_of<T: SyncEntity>(kind: &Kind, entity: &T) -> Result<Record, SyncError> {
+    if let Some(complaint) = finite::complaint(entity) {
+        return Err(SyncError::Entity {
+            kind: kind.clone(),
+            source: serde::ser::Error::custom(complaint),
+        });
+    }
     let value = serde_json::to_value(entity).map_err(|error| not_converted(kind, &error))?;
     let kind = kind.clone();
     Record::try_from(value).map_err(|source| SyncError::Record { kind, source })

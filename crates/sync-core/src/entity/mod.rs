@@ -1,6 +1,7 @@
 //! The typed face of a table.
 
 mod convert;
+mod finite;
 
 pub(crate) use convert::{entity_of, record_of};
 

@@ -255,3 +255,22 @@ async fn a_record_that_is_not_of_the_apps_type_puts_the_conflict_off_and_loses_n
         assert_eq!(shop.pen().await.stock, 3);
     }
 }
+
+#[tokio::test]
+async fn a_float_that_json_cannot_hold_is_an_error_that_names_the_field_and_writes_nothing() {
+    let server = MockServer::start().await.unwrap();
+    let shop = shop(&server, TableConfig::new()).await;
+    let pen = Article {
+        id: "pen".to_owned(),
+        name: "Pen".to_owned(),
+        stock: 1,
+        best_price: Some(f64::NAN),
+        tags: Vec::new(),
+        shelf: String::new(),
+        pinned: None,
+    };
+    let error = shop.articles.insert(&pen).await.unwrap_err().to_string();
+    assert!(error.contains("`best_price`: JSON has no NaN"), "{error}");
+    assert_eq!(shop.articles.get("pen").await.unwrap(), None);
+    assert_eq!(shop.pending().await, 0);
+}
