@@ -12,6 +12,7 @@ mod hostile;
 mod refused;
 mod stamps;
 mod stored;
+mod typed;
 mod wire;
 
 use proptest::strategy::Strategy;
