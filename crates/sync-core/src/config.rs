@@ -42,6 +42,9 @@ pub struct SyncConfig {
     pub conflict_retry_delay: Duration,
     /// Refusals after which an operation is stuck. Default 5.
     pub max_outbox_try_count: u32,
+    /// How many resolved conflicts are kept to be looked at and undone
+    /// ([`crate::Conflicts::history`]); 0 keeps none. Default 200.
+    pub conflict_history: u32,
     /// How long a run waits for resolvers at its end. Default 5 s.
     pub resolver_patience: Duration,
     /// How far a cursor stays behind the server's clock, for late commits. Default 5 s.
@@ -77,6 +80,7 @@ impl Default for SyncConfig {
             max_conflict_retries: 3,
             conflict_retry_delay: Duration::from_millis(500),
             max_outbox_try_count: 5,
+            conflict_history: 200,
             resolver_patience: Duration::from_secs(5),
             pull_overlap: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
@@ -112,6 +116,7 @@ with! {
     max_conflict_retries: u32 => with_max_conflict_retries,
     conflict_retry_delay: Duration => with_conflict_retry_delay,
     max_outbox_try_count: u32 => with_max_outbox_try_count,
+    conflict_history: u32 => with_conflict_history,
     resolver_patience: Duration => with_resolver_patience,
     pull_overlap: Duration => with_pull_overlap,
     request_timeout: Duration => with_request_timeout,

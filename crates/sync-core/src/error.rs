@@ -109,6 +109,22 @@ pub enum SyncError {
     /// A request failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// A file or stream of the caller's failed.
+    #[error("cannot {what}")]
+    Io {
+        /// What was to be done.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A line of an import cannot be used ([`crate::Outbox::import`]).
+    #[error("line {line} of the import cannot be used: {reason}; nothing was imported")]
+    ImportLine {
+        /// Its number, from 1.
+        line: u64,
+        /// Why.
+        reason: String,
+    },
     /// The server breaks the protocol.
     #[error("{kind}: {message}")]
     Protocol {

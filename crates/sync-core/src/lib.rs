@@ -58,8 +58,8 @@ pub use conflict::{
     resolve_fn, resolve_typed,
 };
 pub use engine::{
-    BlockedBy, BlockedOperation, Delivery, Discarded, SignOut, SyncEngine, SyncEngineBuilder,
-    SyncOptions,
+    BlockedBy, BlockedOperation, Conflicts, Delivery, Discarded, EntityState, Imported, Outbox,
+    Quarantine, SignOut, SyncEngine, SyncEngineBuilder, SyncOptions, Undo,
 };
 pub use entity::SyncEntity;
 pub use env::{Clock, Entropy, Env};

@@ -200,6 +200,32 @@ impl Op {
         }
     }
 
+    /// The record that goes out; `None` = it deletes.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Record> {
+        self.outgoing().payload()
+    }
+
+    /// Why it still waits, as the server or the library last said; `None` = nothing was said
+    /// against it. It may repeat what is in the record.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// How many attempts since the last edit were refused, or alone got no usable answer.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.try_count.saturating_add(self.trouble_count)
+    }
+
+    /// The time of the device before which it is not tried again; `None` = as soon as its turn
+    /// comes. What is stuck or in a conflict is not tried at all until somebody acts.
+    #[must_use]
+    pub fn next_attempt(&self) -> Option<Timestamp> {
+        self.next_attempt_at.map(Timestamp::from_unix_millis)
+    }
+
     /// What goes out: the verdict's content, else the edit as written.
     #[must_use]
     pub fn outgoing(&self) -> &Change {

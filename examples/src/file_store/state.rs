@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry};
+use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResolvedConflict};
 use sync_core::{EntityId, Kind, OpId, Shadow};
 
 use super::outbox::Outbox;
@@ -17,6 +17,9 @@ pub(super) struct State {
     pub(super) shadows: BTreeMap<Kind, BTreeMap<EntityId, Shadow>>,
     pub(super) cursors: BTreeMap<Kind, CursorState>,
     pub(super) conflicts: BTreeMap<OpId, ConflictEntry>,
+    /// Oldest first.
+    #[serde(default)]
+    pub(super) history: Vec<ResolvedConflict>,
     pub(super) quarantine: BTreeMap<Kind, BTreeMap<String, QuarantineEntry>>,
     pub(super) meta: BTreeMap<String, String>,
 }

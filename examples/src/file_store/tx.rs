@@ -4,7 +4,8 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use sync_core::store::{
-    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, RowWrite, StoreTx,
+    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, ResolvedConflict,
+    RowWrite, StoreTx,
 };
 use sync_core::{EntityId, Kind, Op, OpId, Record, Shadow, StoreError, StoreErrorKind, Version};
 
@@ -279,6 +280,39 @@ impl StoreTx for FileTx {
         Ok(())
     }
 
+    async fn conflict_history(
+        &mut self,
+        op: Option<&OpId>,
+        limit: u32,
+    ) -> Result<Vec<ResolvedConflict>, StoreError> {
+        let newest_first = self.state.history.iter().rev();
+        let found = newest_first.filter(|entry| op.is_none_or(|op| *op == entry.op_id));
+        Ok(found.take(at_most(limit)).cloned().collect())
+    }
+
+    async fn put_conflict_history(
+        &mut self,
+        entries: &[ResolvedConflict],
+        keep: u32,
+    ) -> Result<(), StoreError> {
+        let history = &mut self.write()?.history;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for entry in entries {
+            history.retain(|other| other.op_id != entry.op_id);
+            history.push(entry.clone());
+        }
+        let too_many = history.len().saturating_sub(at_most(keep));
+        history.drain(..too_many);
+        Ok(())
+    }
+
+    async fn delete_conflict_history(&mut self, kind: &Kind) -> Result<(), StoreError> {
+        self.write()?.history.retain(|entry| entry.kind != *kind);
+        Ok(())
+    }
+
     async fn quarantined(
         &mut self,
         kind: &Kind,
@@ -302,6 +336,11 @@ impl StoreTx for FileTx {
         let of_kind = self.state.quarantine.get(kind);
         let found = distinct(keys).filter_map(|key| of_kind?.get(key).cloned());
         Ok(found.collect())
+    }
+
+    async fn count_quarantined(&mut self, kind: &Kind) -> Result<u64, StoreError> {
+        let of_kind = self.state.quarantine.get(kind);
+        Ok(of_kind.map_or(0, |rows| rows.len() as u64))
     }
 
     async fn put_quarantine(&mut self, entries: &[QuarantineEntry]) -> Result<(), StoreError> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How a conflict is settled; chosen per table (semantics 4.2).
 ///
 /// | strategy | edit meets newer edit | edit meets deletion | delete meets newer edit |
@@ -12,7 +14,8 @@ use std::fmt;
 /// | `LastWriteWins` | the newer wins whole | the newer wins; without a time re-created | the newer wins |
 /// | `Merge` | what your function returns | re-created, unless your function decides | the server's edit stays, unless your function decides |
 /// | `Manual` | what your resolver answers | the same | the same |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConflictStrategy {
     /// Merge so that nothing that anybody changed is lost; where both changed the same value, the

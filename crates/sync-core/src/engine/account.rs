@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use super::queue::IMPORTED_FILES;
 use super::{Discarded, SyncEngine};
 use crate::context::{ACCOUNT, Context};
 use crate::error::SyncError;
@@ -155,6 +156,9 @@ async fn clear(
     for kind in kinds {
         clear_bookkeeping(tx, kind).await?;
     }
+    if !kinds.is_empty() {
+        tx.put_meta(IMPORTED_FILES, None).await?;
+    }
     Ok(())
 }
 
@@ -218,6 +222,7 @@ async fn clear_bookkeeping(tx: &mut dyn StoreTx, kind: &Kind) -> Result<(), Sync
         .map(|entry| entry.op_id)
         .collect();
     tx.delete_conflicts(&conflicts).await?;
+    tx.delete_conflict_history(kind).await?;
     if !planted!(AccountKeepsCursor) {
         tx.put_cursor(kind, None).await?;
     }

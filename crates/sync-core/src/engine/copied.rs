@@ -1,12 +1,12 @@
 //! A database that is a copy of another one: a restored backup, a cloned device. Both own the same
 //! operations, and what the one sent, the other must not be answered for (semantics 3, *Key*).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::Context;
 use crate::error::SyncError;
 use crate::event::SyncEvent;
-use crate::id::OpId;
+use crate::id::{Kind, OpId};
 use crate::op::{Fate, Op, Precondition};
 use crate::store::{OpQuery, StoreTx, TxMode};
 
@@ -69,7 +69,32 @@ async fn give_new_ids(context: &Context, tx: &mut dyn StoreTx) -> Result<u64, Sy
     });
     tx.delete_conflicts(&in_conflict).await?;
     tx.put_conflicts(&conflicts).await?;
+    rename_history(tx, &renamed).await?;
     Ok(ops.len() as u64)
+}
+
+/// What was decided about operations that still wait stays with them.
+async fn rename_history(
+    tx: &mut dyn StoreTx,
+    renamed: &BTreeMap<OpId, OpId>,
+) -> Result<(), SyncError> {
+    let mut history = tx.conflict_history(None, u32::MAX).await?;
+    let kinds: BTreeSet<Kind> = history.iter().map(|entry| entry.kind.clone()).collect();
+    let mut waits = false;
+    for entry in &mut history {
+        if let Some(fresh) = renamed.get(&entry.op_id) {
+            entry.op_id = fresh.clone();
+            waits = true;
+        }
+    }
+    if waits {
+        for kind in &kinds {
+            tx.delete_conflict_history(kind).await?;
+        }
+        history.reverse();
+        tx.put_conflict_history(&history, u32::MAX).await?;
+    }
+    Ok(())
 }
 
 fn needs_look(op: &Op) -> bool {

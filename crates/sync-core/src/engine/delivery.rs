@@ -17,13 +17,13 @@ pub enum Delivery {
     /// The server has it, or a strategy decided that it need not have it.
     Synced,
     /// Something was set aside and waits until somebody acts: see
-    /// [`SyncEngine::stuck_operations`].
+    /// [`crate::Outbox::stuck`].
     Stuck,
-    /// Something is in a conflict that waits for a decision: see [`SyncEngine::open_conflicts`].
+    /// Something is in a conflict that waits for a decision: see [`crate::Conflicts::open`].
     Conflict,
     /// Something else has to come first: the operations belong to a kind that is not registered,
     /// or to an entity that refers to one that the server does not have yet: see
-    /// [`SyncEngine::blocked`].
+    /// [`crate::Outbox::blocked`].
     Blocked,
     /// The server cannot be reached, serves nobody now, or wants other credentials.
     Offline,
@@ -129,7 +129,7 @@ impl SyncEngine {
         if heads.is_empty() {
             return Ok(Delivery::Synced);
         }
-        let blocked = self.blocked().await?.into_iter();
+        let blocked = self.outbox().blocked().await?.into_iter();
         let blocked: BTreeSet<OpId> = blocked.map(|blocked| blocked.op.op_id).collect();
         let states = heads.iter().map(|head| state_of(head, &blocked, report));
         Ok(states

@@ -4,12 +4,10 @@ mod account;
 mod agenda;
 mod alone;
 mod auto;
-mod blocked;
 mod builder;
 mod columns;
 mod copied;
 mod delivery;
-mod discard;
 mod existing;
 mod live;
 mod queue;
@@ -24,10 +22,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
 pub use account::SignOut;
-pub use blocked::{BlockedBy, BlockedOperation};
 pub use builder::SyncEngineBuilder;
 pub use delivery::Delivery;
-pub use discard::Discarded;
+pub use queue::{
+    BlockedBy, BlockedOperation, Conflicts, Discarded, EntityState, Imported, Outbox, Quarantine,
+    Undo,
+};
 
 use self::auto::AutoTask;
 use self::turn::Turns;

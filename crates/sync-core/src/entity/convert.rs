@@ -31,7 +31,7 @@ fn not_converted(kind: &Kind, error: &serde_json::Error) -> SyncError {
 }
 
 /// The error as far as it names fields and types; serde repeats the value that does not fit.
-fn without_contents(error: &serde_json::Error) -> serde_json::Error {
+pub(crate) fn without_contents(error: &serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
     let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
         let form = value.split([' ', '`']).next().unwrap_or_default();

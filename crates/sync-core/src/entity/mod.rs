@@ -3,7 +3,7 @@
 mod convert;
 mod finite;
 
-pub(crate) use convert::{entity_of, record_of};
+pub(crate) use convert::{entity_of, record_of, without_contents};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::history::History;
 use crate::backoff::RetryPolicy;
 use crate::config::SyncConfig;
 use crate::env::Env;
@@ -91,6 +92,7 @@ pub(crate) struct Entity {
     pub(super) deleted_ops: Vec<OpId>,
     pub(super) closed_conflicts: Vec<OpId>,
     pub(super) opened_conflict: Option<ConflictEntry>,
+    pub(super) history: History,
     /// The present version of the table's schema, and the one that the shadow is of.
     pub(crate) schema_version: u32,
     pub(super) shadow_version: u32,
@@ -193,6 +195,7 @@ impl Entity {
             deleted_ops: Vec::new(),
             closed_conflicts: Vec::new(),
             opened_conflict: None,
+            history: History::default(),
             schema_version: 0,
             shadow_version,
             held_up: None,
@@ -313,65 +316,9 @@ impl Entity {
         };
     }
 
-    /// Will saving bring a state of the server into the row?
-    pub(crate) fn takes_state(&self) -> bool {
-        matches!(
-            self.row_edit,
-            RowEdit::Server { .. } | RowEdit::Remove { .. }
-        )
-    }
-
-    /// Will saving bring a live record of the server into the row?
-    pub(crate) fn takes_record(&self) -> bool {
-        matches!(
-            self.row_edit,
-            RowEdit::Server {
-                is_tombstone: false,
-                ..
-            }
-        )
-    }
-
-    /// The user sees no row, while the server has a record that the table does not hold.
-    pub(crate) fn row_is_gone(&mut self) {
-        self.set_base(ServerState::Absent);
-    }
-
-    /// The record that a waiting deletion was made against.
-    pub(crate) fn before_deletion(&self) -> Option<Record> {
-        let deletes = self.ops.last().is_some_and(|op| op.written.is_delete());
-        let live = self.base.as_ref().and_then(ServerState::live);
-        live.filter(|_| deletes).cloned()
-    }
-
-    /// The record that saving will write to the table.
-    pub(crate) fn row_to_write(&self) -> Option<&Record> {
-        match &self.row_edit {
-            RowEdit::Local(record) | RowEdit::Server { record, .. } => Some(record),
-            RowEdit::Keep | RowEdit::Remove { .. } => None,
-        }
-    }
-
-    /// May saving take the row out of the table? A tombstone that does not fit goes too.
-    pub(crate) fn may_remove_row(&self) -> bool {
-        matches!(
-            self.row_edit,
-            RowEdit::Remove { .. }
-                | RowEdit::Server {
-                    is_tombstone: true,
-                    ..
-                }
-        )
-    }
-
-    /// Lets saving treat the row as if the table refused to write it.
-    pub(crate) fn withhold(&mut self, reason: String) {
-        self.not_written = Some(reason);
-    }
-
-    /// Lets saving treat the row as if the table refused to let it go.
-    pub(crate) fn hold(&mut self, reason: String) {
-        self.not_removed = Some(reason);
+    /// Was the last operation acknowledged without all that there is to know of the record?
+    pub(crate) fn waits_for_record(&self) -> bool {
+        self.ops.is_empty() && self.base.is_some()
     }
 
     /// Settles the entity: the server's state comes into force and the shadow goes.

@@ -294,6 +294,14 @@ impl Entity {
         }
     }
 
+    /// The state that comes into force if the server wins with this one.
+    pub(super) fn newest_against(&self, state: &ServerState) -> ServerState {
+        let parked = self.parked.clone();
+        // A deletion without a version is newer than anything that was pulled before it.
+        let parked = parked.filter(|_| state.version().is_some());
+        newest(Some(state.clone()), parked).unwrap_or_else(|| state.clone())
+    }
+
     /// The parked state says what *base* says: both move, silently.
     pub(super) fn parked_is_no_news(&self) -> bool {
         match (&self.base, &self.parked) {

@@ -9,6 +9,7 @@
 mod complete;
 mod content;
 mod entity;
+mod history;
 mod judge;
 mod lift;
 mod merged;
@@ -17,6 +18,7 @@ mod next;
 mod planted;
 mod pulled;
 mod restored;
+mod row;
 mod save;
 mod settle;
 mod verdict;

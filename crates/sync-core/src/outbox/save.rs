@@ -26,6 +26,7 @@ impl Entity {
         if !closed.is_empty() {
             tx.delete_conflicts(&closed).await?;
         }
+        self.save_history(tx).await?;
         if let Some(entry) = self.opened_conflict.take() {
             tx.put_conflicts(&[entry]).await?;
         }

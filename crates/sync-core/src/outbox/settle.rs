@@ -31,6 +31,7 @@ impl Entity {
             return Flow::Settled;
         };
         self.forget_judged(&op);
+        self.note_landed(&op, state.as_ref(), rules);
         match state {
             None => self.ack_without_record(&op, rules),
             Some(state) if self.ops.is_empty() => self.ack_last(state, rules),

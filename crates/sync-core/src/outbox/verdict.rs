@@ -2,6 +2,7 @@
 
 use super::content::{retake_system_fields, same_content};
 use super::entity::{Entity, Rules};
+use super::history::LedTo;
 use super::judge::{Flow, newest};
 use crate::changed_fields::ChangedFieldsDiff;
 use crate::conflict::{Conflict, ConflictStrategy, Resolution, ResolverError};
@@ -193,6 +194,8 @@ impl Entity {
                 merged: merged.clone(),
             });
         }
+        let led_to = self.led_to(conflict, &outcome);
+        self.note_resolved(conflict, &resolution, &contested, led_to, rules);
         self.emit(SyncEvent::ConflictResolved {
             conflict: Box::new(conflict.clone()),
             resolution,
@@ -201,15 +204,9 @@ impl Entity {
         let state = &conflict.server;
         match outcome {
             Outcome::TakeServer => {
+                let newest = self.newest_against(state);
                 self.remove_op(0);
-                // A deletion without a version is newer than anything that was pulled before it.
-                let state = match state.version() {
-                    Some(_) => newest(Some(state.clone()), self.parked.clone()),
-                    None => Some(state.clone()),
-                };
-                if let Some(state) = state {
-                    self.settle(&state, rules);
-                }
+                self.settle(&newest, rules);
                 return Flow::Settled;
             }
             Outcome::Force(change) => {
@@ -244,6 +241,16 @@ impl Entity {
             }
         }
         Flow::Again
+    }
+
+    fn led_to(&self, conflict: &Conflict, outcome: &Outcome) -> LedTo {
+        match outcome {
+            Outcome::TakeServer => LedTo::State(self.newest_against(&conflict.server)),
+            Outcome::Send(change) | Outcome::Force(change) => {
+                LedTo::Sent(change.payload().cloned())
+            }
+            Outcome::Recreate(record) => LedTo::Sent(Some(record.clone())),
+        }
     }
 
     fn set_verdict(

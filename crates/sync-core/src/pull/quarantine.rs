@@ -18,7 +18,7 @@ const AT_A_TIME: u32 = 200;
 
 impl PullPhase<'_> {
     /// Tries the rows again, in a tree until no further parent has come of it.
-    pub(super) async fn retry_quarantined(
+    pub(crate) async fn retry_quarantined(
         &self,
         kind: &Kind,
         table: &Table,

@@ -6,6 +6,7 @@
 
 mod changes;
 mod error;
+mod history;
 pub mod memory;
 mod shared;
 mod types;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 
 pub use changes::{ChangeHub, ChangeNotice, ChangeStream};
 pub use error::{StoreError, StoreErrorKind};
+pub use history::{Decided, ResolvedConflict};
 pub use memory::MemoryStore;
 pub use types::{
     ConflictEntry, CursorState, OpQuery, PutReport, QuarantineCause, QuarantineEntry, Rejected,
@@ -287,6 +289,25 @@ pub trait StoreTx: Send {
     /// Removes open conflicts.
     async fn delete_conflicts(&mut self, ops: &[OpId]) -> Result<(), StoreError>;
 
+    /// Resolved conflicts, the one that was stored last first, at most `limit`; of one operation if
+    /// it is given.
+    async fn conflict_history(
+        &mut self,
+        op: Option<&OpId>,
+        limit: u32,
+    ) -> Result<Vec<ResolvedConflict>, StoreError>;
+
+    /// Stores resolved conflicts in this order as the newest ones, one per operation: one that is
+    /// stored again takes the newest place. Of all that are there then, only the newest `keep` stay.
+    async fn put_conflict_history(
+        &mut self,
+        entries: &[ResolvedConflict],
+        keep: u32,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets the resolved conflicts of a kind.
+    async fn delete_conflict_history(&mut self, kind: &Kind) -> Result<(), StoreError>;
+
     /// Quarantined rows of a kind in order of [`QuarantineEntry::key`], after the key `after`, at
     /// most `limit`. Entries may come and go between pages: the place is the key itself.
     async fn quarantined(
@@ -302,6 +323,9 @@ pub trait StoreTx: Send {
         kind: &Kind,
         keys: &[String],
     ) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// How many rows of this kind are quarantined.
+    async fn count_quarantined(&mut self, kind: &Kind) -> Result<u64, StoreError>;
 
     /// Quarantines rows, one entry per key: the newest replaces.
     async fn put_quarantine(&mut self, entries: &[QuarantineEntry]) -> Result<(), StoreError>;

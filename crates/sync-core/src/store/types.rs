@@ -246,7 +246,7 @@ pub enum QuarantineCause {
     #[default]
     BadRow,
     /// The server lost it when a backup was restored, and this device still had it. It is kept
-    /// until somebody takes it out ([`crate::SyncEngine::forget_quarantined`]).
+    /// until somebody takes it out ([`crate::Quarantine::forget`]).
     ServerRestored,
 }
 

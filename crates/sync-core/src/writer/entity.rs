@@ -271,7 +271,7 @@ impl<T: SyncEntity> EntityWriter<T> {
 }
 
 /// The later record, and the fields in which it differs from the earlier one.
-fn difference(before: &Record, mut after: Record) -> (Record, ChangedFields) {
+pub(crate) fn difference(before: &Record, mut after: Record) -> (Record, ChangedFields) {
     let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
     // A field that serialises to nothing was cleared.
     for field in changed.iter() {

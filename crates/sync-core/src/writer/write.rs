@@ -14,7 +14,7 @@ use crate::table::Table;
 
 /// One write of the user's.
 #[derive(Debug, Clone)]
-pub(super) enum Write {
+pub(crate) enum Write {
     /// Inserts a record that does not exist.
     Insert(Record),
     /// The record replaces the row: whatever differs is the user's.
@@ -37,7 +37,7 @@ enum Intent {
 
 impl RecordWriter {
     /// Does one write; did it change anything? After an error the transaction may only be dropped.
-    pub(super) async fn apply(
+    pub(crate) async fn apply(
         &self,
         tx: &mut dyn StoreTx,
         write: Write,
@@ -222,19 +222,10 @@ impl RecordWriter {
         if is_live(&entity) {
             return Ok(false);
         }
-        let Some(mut record) = entity.row.clone().or_else(|| entity.before_deletion()) else {
+        let Some(record) = entity.row.clone().or_else(|| entity.before_deletion()) else {
             return Ok(false);
         };
-        for (name, value) in record.fields_mut() {
-            if TOMBSTONE_FIELDS.contains(&&**name) {
-                *value = if value.is_boolean() {
-                    false.into()
-                } else {
-                    serde_json::Value::Null
-                };
-            }
-        }
-        self.create(tx, entity, record).await
+        self.create(tx, entity, without_tombstone(record)).await
     }
 
     async fn enqueue(
@@ -287,6 +278,20 @@ impl RecordWriter {
         let kind = self.kind.clone();
         SyncError::RowRejected { kind, id, reason }
     }
+}
+
+/// The record without the mark of its deletion.
+pub(crate) fn without_tombstone(mut record: Record) -> Record {
+    for (name, value) in record.fields_mut() {
+        if TOMBSTONE_FIELDS.contains(&&**name) {
+            *value = if value.is_boolean() {
+                false.into()
+            } else {
+                serde_json::Value::Null
+            };
+        }
+    }
+    record
 }
 
 fn is_live(entity: &Entity) -> bool {

@@ -107,7 +107,13 @@ impl Play {
                 }
             }
             Step::Discard => {
-                let discarded = self.world.engine.discard(&kind, &id).await.unwrap();
+                let discarded = self
+                    .world
+                    .engine
+                    .outbox()
+                    .discard(&kind, &id)
+                    .await
+                    .unwrap();
                 let (numbers, maybe_applied) = self.model.discard();
                 let op_ids: Vec<&OpId> = numbers.iter().map(|n| &self.seen[n].op_id).collect();
                 assert_eq!(discarded.op_ids.iter().collect::<Vec<_>>(), op_ids);
@@ -184,7 +190,7 @@ impl Play {
 
     async fn operations(&self) -> Vec<Op> {
         let query = OpQuery::default();
-        self.world.engine.operations(&query).await.unwrap()
+        self.world.engine.outbox().list(&query).await.unwrap()
     }
 
     /// Is what waits, and what the user sees, what the model says?

@@ -64,7 +64,7 @@ async fn take(world: &World, step: &Step) {
 
 async fn push(world: &World, fortunes: &[Fortune]) {
     let query = OpQuery::default();
-    let waiting = world.engine.operations(&query).await.unwrap();
+    let waiting = world.engine.outbox().list(&query).await.unwrap();
     let requests: Vec<_> = fortunes.iter().map(|fortune| (*fortune, None)).collect();
     world.server.expect(&requests);
     world.push().await;

@@ -31,7 +31,7 @@ async fn a_conflict_that_nobody_decides_is_listed_and_sent_only_when_it_is_resol
     let device = undecided().await;
     let op = device.op().await;
     assert_eq!((op.status, &op.verdict), (OpStatus::Deferred, &None));
-    let open = device.engine.open_conflicts().await.unwrap();
+    let open = device.engine.conflicts().open().await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!(
         (&open[0].op_id, open[0].server.version()),
@@ -42,13 +42,15 @@ async fn a_conflict_that_nobody_decides_is_listed_and_sent_only_when_it_is_resol
 
     let resolved = device
         .engine
-        .resolve_conflict(&op.op_id, Resolution::AcceptClient)
+        .conflicts()
+        .resolve(&op.op_id, Resolution::AcceptClient)
         .await;
     assert!(resolved.unwrap());
-    assert!(device.engine.open_conflicts().await.unwrap().is_empty());
+    assert!(device.engine.conflicts().open().await.unwrap().is_empty());
     let again = device
         .engine
-        .resolve_conflict(&op.op_id, Resolution::AcceptServer)
+        .conflicts()
+        .resolve(&op.op_id, Resolution::AcceptServer)
         .await;
     assert!(!again.unwrap(), "it was decided before");
     device
@@ -63,7 +65,7 @@ async fn a_conflict_that_nobody_decides_is_listed_and_sent_only_when_it_is_resol
 async fn a_conflict_is_closed_when_the_user_edits_again() {
     let device = undecided().await;
     device.change("b", 5).await;
-    assert!(device.engine.open_conflicts().await.unwrap().is_empty());
+    assert!(device.engine.conflicts().open().await.unwrap().is_empty());
     let op = device.op().await;
     assert_eq!((op.status, op.last_error), (OpStatus::Pending, None));
 }
@@ -74,7 +76,8 @@ async fn a_conflict_that_was_put_off_is_met_again_when_its_record_changes() {
     let op = device.op().await;
     let put_off = device
         .engine
-        .resolve_conflict(&op.op_id, Resolution::Defer)
+        .conflicts()
+        .resolve(&op.op_id, Resolution::Defer)
         .await;
     assert!(put_off.unwrap());
     device.pull().await;
@@ -88,7 +91,7 @@ async fn a_conflict_that_was_put_off_is_met_again_when_its_record_changes() {
         .lists(json!({"id": ID, "a": 2, "b": 9, "updated_at": stamp(5).to_json()}));
     device.pull().await;
     assert_eq!(device.op().await.status, OpStatus::Pending);
-    assert!(device.engine.open_conflicts().await.unwrap().is_empty());
+    assert!(device.engine.conflicts().open().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -200,7 +200,11 @@ impl Device {
     }
 
     pub(crate) async fn ops(&self) -> Vec<Op> {
-        self.engine.operations(&OpQuery::default()).await.unwrap()
+        self.engine
+            .outbox()
+            .list(&OpQuery::default())
+            .await
+            .unwrap()
     }
 
     /// The only operation.
@@ -212,7 +216,7 @@ impl Device {
 
     /// What lies in quarantine.
     pub(crate) async fn set_aside(&self) -> Vec<QuarantineEntry> {
-        self.engine.quarantined(&kind(), 100).await.unwrap()
+        self.engine.quarantine().list(&kind(), 100).await.unwrap()
     }
 
     pub(crate) fn now(&self) -> i64 {

@@ -283,16 +283,24 @@ impl Family {
     }
 
     pub(crate) async fn ops(&self) -> Vec<Op> {
-        self.engine.operations(&OpQuery::default()).await.unwrap()
+        self.engine
+            .outbox()
+            .list(&OpQuery::default())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn quarantined(&self, name: &str) -> Vec<QuarantineEntry> {
-        self.engine.quarantined(&kind(name), 100).await.unwrap()
+        self.engine
+            .quarantine()
+            .list(&kind(name), 100)
+            .await
+            .unwrap()
     }
 
     /// The blocked entities, each with what is in its way.
     pub(crate) async fn blocked(&self) -> Vec<(String, String)> {
-        let blocked = self.engine.blocked().await.unwrap().into_iter();
+        let blocked = self.engine.outbox().blocked().await.unwrap().into_iter();
         let told = blocked.map(|blocked| {
             let by = match blocked.by {
                 BlockedBy::Operation(op) => op.entity_id.to_string(),

@@ -183,11 +183,21 @@ async fn a_child_of_a_stuck_creation_is_blocked_by_it_and_nothing_counts() {
     let ops = family.ops().await;
     let waiting = ops.iter().find(|op| op.entity_id == id("t")).unwrap();
     assert_eq!((waiting.try_count, waiting.trouble_count), (0, 0));
-    let by = family.engine.blocked_by(&waiting.op_id).await.unwrap();
+    let by = family
+        .engine
+        .outbox()
+        .blocked_by(&waiting.op_id)
+        .await
+        .unwrap();
     assert_eq!(by.unwrap().entity_id, id("l"));
 
     family.home.refuses_nothing();
-    family.engine.retry(&kind("lists"), &id("l")).await.unwrap();
+    family
+        .engine
+        .outbox()
+        .retry(&kind("lists"), &id("l"))
+        .await
+        .unwrap();
     assert_eq!(family.blocked().await, []);
     assert_eq!(family.sync().await.pending, 0);
     assert_eq!(family.home.pushed(), ["put l", "put t"]);
@@ -258,6 +268,7 @@ async fn a_creation_that_others_need_is_not_discarded_alone() {
     family.todo("t", "l").await;
     let refused = family
         .engine
+        .outbox()
         .discard(&kind("lists"), &id("l"))
         .await
         .unwrap();
@@ -266,6 +277,7 @@ async fn a_creation_that_others_need_is_not_discarded_alone() {
 
     let gone = family
         .engine
+        .outbox()
         .discard_with_dependants(&kind("lists"), &id("l"))
         .await
         .unwrap();
@@ -290,7 +302,11 @@ async fn dependants_of_dependants_are_found_unless_the_server_has_what_is_betwee
     family.replace("folders", moved("old", "a")).await;
     let renamed = json!({"id": "kept", "name": "M", "parent_id": "old"});
     family.replace("folders", renamed).await;
-    let refused = family.engine.discard(&kind("folders"), &id("a")).await;
+    let refused = family
+        .engine
+        .outbox()
+        .discard(&kind("folders"), &id("a"))
+        .await;
     let mut names: Vec<String> = refused
         .unwrap()
         .dependants
@@ -310,13 +326,18 @@ async fn discarding_what_is_stuck_leaves_a_creation_that_others_need() {
     family.todo("t", "l").await;
     family.list("other").await;
     family.sync().await;
-    let all = family.engine.discard_stuck().await.unwrap();
+    let all = family.engine.outbox().discard_stuck().await.unwrap();
     let told: Vec<(String, usize, usize)> = all
         .iter()
         .map(|(_, id, own)| (id.to_string(), own.op_ids.len(), own.dependants.len()))
         .collect();
     assert_eq!(told, [("l".to_owned(), 0, 1), ("other".to_owned(), 1, 0)]);
     assert_eq!(family.ops().await.len(), 2);
-    let all = family.engine.discard_stuck_with_dependants().await.unwrap();
+    let all = family
+        .engine
+        .outbox()
+        .discard_stuck_with_dependants()
+        .await
+        .unwrap();
     assert_eq!((all.len(), family.ops().await.len()), (2, 0));
 }

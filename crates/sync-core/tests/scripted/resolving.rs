@@ -87,7 +87,12 @@ async fn an_answer_that_comes_after_the_run_is_applied_by_the_next_without_askin
 async fn with_another_edit(resolver: Arc<dyn ConflictResolver>) -> Device {
     let device = in_conflict(resolver).await;
     device.push().await;
-    device.engine.discard(&kind(), &id()).await.unwrap();
+    device
+        .engine
+        .outbox()
+        .discard(&kind(), &id())
+        .await
+        .unwrap();
     device.change("a", 4).await;
     device.server.batches();
     device
@@ -98,7 +103,12 @@ async fn an_answer_about_an_edit_that_was_given_up_sends_the_next_one_once() {
     let (answer, _, resolver) = thinking();
     let device = in_conflict(resolver).await;
     device.push().await;
-    device.engine.discard(&kind(), &id()).await.unwrap();
+    device
+        .engine
+        .outbox()
+        .discard(&kind(), &id())
+        .await
+        .unwrap();
     for other in ["2", "3"].map(|digit| ID.replace('1', digit)) {
         device.insert(json!({"id": other})).await;
         device.server.answers(refused());
@@ -195,7 +205,7 @@ async fn a_conflict_that_the_resolver_puts_off_is_not_brought_up_again() {
     device.push_later().await;
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     assert_eq!(device.op().await.status, OpStatus::Deferred);
-    assert!(device.engine.open_conflicts().await.unwrap()[0].by_choice);
+    assert!(device.engine.conflicts().open().await.unwrap()[0].by_choice);
 }
 
 #[tokio::test]
@@ -209,6 +219,6 @@ async fn a_decision_for_the_server_brings_its_record_and_drops_the_edit() {
         device.push().await;
         assert!(device.ops().await.is_empty());
         assert_eq!(device.row().unwrap().get("a"), Some(&json!(3)));
-        assert!(device.engine.open_conflicts().await.unwrap().is_empty());
+        assert!(device.engine.conflicts().open().await.unwrap().is_empty());
     }
 }

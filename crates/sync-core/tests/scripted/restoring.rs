@@ -352,7 +352,7 @@ async fn a_conflict_with_the_lost_past_is_judged_anew() {
         .server
         .shows(live(json!({"id": ID, "a": "old", "b": "b"}), 3));
     device.pull().await;
-    assert_eq!(device.engine.open_conflicts().await.unwrap(), []);
+    assert_eq!(device.engine.conflicts().open().await.unwrap(), []);
     assert_eq!(device.op().await.status, OpStatus::Pending);
     let theirs = json!({"id": ID, "a": "theirs", "b": "b", "updated_at": stamp(12).to_json()});
     assert_eq!(
@@ -406,14 +406,16 @@ async fn an_unfit_row_of_the_lost_past_does_not_come_back_when_it_fits() {
     assert!(
         device
             .engine
-            .forget_quarantined(&kind(), &after[0].key)
+            .quarantine()
+            .forget(&kind(), &after[0].key)
             .await
             .unwrap()
     );
     assert!(
         !device
             .engine
-            .forget_quarantined(&kind(), &after[0].key)
+            .quarantine()
+            .forget(&kind(), &after[0].key)
             .await
             .unwrap()
     );

@@ -9,6 +9,7 @@ use crate::error::Context;
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_look_first.sql"),
+    include_str!("migrations/0003_conflict_history.sql"),
 ];
 
 /// The note in `sync_meta` that says which format the file has, for programs that look into it.

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use sync_core::store::{
-    ConflictEntry, CursorState, OpQuery, QuarantineCause, QuarantineEntry, Removal, ResyncState,
-    RowWrite, Store, TxMode,
+    ConflictEntry, CursorState, Decided, OpQuery, QuarantineCause, QuarantineEntry, Removal,
+    ResolvedConflict, ResyncState, RowWrite, Store, TxMode,
 };
 use sync_core::{
-    Change, ChangedFields, Column, ColumnType, EntityId, Fate, Kind, Op, OpId, OpStatus,
-    Precondition, Record, ServerState, Shadow, TableSchema, Timestamp, Verdict, Version,
+    Change, ChangedFields, Column, ColumnType, ConflictStrategy, EntityId, Fate, Kind, Op, OpId,
+    OpStatus, Precondition, Record, ServerState, Shadow, TableSchema, Timestamp, Verdict, Version,
 };
 use sync_sqlx::SqliteStore;
 
@@ -59,6 +59,7 @@ pub(crate) struct State {
     pub(crate) ops: Vec<Op>,
     pub(crate) shadows: Vec<Shadow>,
     pub(crate) conflicts: Vec<ConflictEntry>,
+    pub(crate) history: Vec<ResolvedConflict>,
     pub(crate) quarantine: Vec<QuarantineEntry>,
     pub(crate) cursor: CursorState,
     pub(crate) notes: Vec<(&'static str, &'static str)>,
@@ -206,7 +207,46 @@ pub(crate) fn state(format: u32) -> State {
             op.look_first = true;
         }
     }
+    if format >= 3 {
+        state.history = history();
+    }
     state
+}
+
+fn history() -> Vec<ResolvedConflict> {
+    let merged = ResolvedConflict {
+        op_id: ops()[6].op_id.clone(),
+        kind: kind(),
+        entity_id: id("decided"),
+        strategy: ConflictStrategy::AutoPreserve,
+        decided: Decided::Merged,
+        local: Some(note("decided", "mine")),
+        server: live("decided", "theirs", Some(version(3))),
+        base: live("decided", "base", Some(version(1))),
+        changed_fields: Some(["title"].into_iter().collect()),
+        contested_fields: vec!["title".to_owned()],
+        result: Some(note("decided", "mine")),
+        in_force: false,
+        version: None,
+        resolved_at: at(6),
+        schema_version: 1,
+    };
+    let given_up = ResolvedConflict {
+        op_id: OpId::new("0190a5a0-0000-7000-8000-000000000099").unwrap(),
+        entity_id: id("idle"),
+        strategy: ConflictStrategy::Manual,
+        decided: Decided::Discarded,
+        local: None,
+        base: ServerState::Absent,
+        changed_fields: None,
+        contested_fields: Vec::new(),
+        result: None,
+        in_force: true,
+        version: Some(version(1).with_tag(Some("\"v1\"".to_owned()))),
+        schema_version: 2,
+        ..merged.clone()
+    };
+    vec![merged, given_up]
 }
 
 fn first_state() -> State {
@@ -239,6 +279,7 @@ fn first_state() -> State {
         ops: ops(),
         shadows: shadows(),
         conflicts: vec![conflict],
+        history: Vec::new(),
         quarantine: vec![QuarantineEntry {
             kind: kind(),
             key: "spoiled".to_owned(),
@@ -287,6 +328,7 @@ pub(crate) async fn write(store: &SqliteStore, state: &State) {
     tx.append_ops(&state.ops).await.unwrap();
     tx.put_shadows(&state.shadows).await.unwrap();
     tx.put_conflicts(&state.conflicts).await.unwrap();
+    tx.put_conflict_history(&state.history, 200).await.unwrap();
     tx.put_quarantine(&state.quarantine).await.unwrap();
     tx.put_cursor(&kind(), Some(&state.cursor)).await.unwrap();
     for (key, value) in &state.notes {
@@ -316,6 +358,7 @@ pub(crate) fn as_json(state: &State) -> Value {
         "ops": ops,
         "shadows": state.shadows,
         "conflicts": state.conflicts,
+        "history": state.history.iter().rev().collect::<Vec<_>>(),
         "quarantine": state.quarantine,
         "cursor": state.cursor,
         "notes": state.notes,
@@ -347,6 +390,7 @@ pub(crate) async fn read(store: &SqliteStore, state: &State) -> Value {
         "ops": tx.ops(&OpQuery::default()).await.unwrap(),
         "shadows": tx.shadows(&kind(), &shadows).await.unwrap(),
         "conflicts": tx.conflicts(None).await.unwrap(),
+        "history": tx.conflict_history(None, 200).await.unwrap(),
         "quarantine": tx.quarantined(&kind(), None, 100).await.unwrap(),
         "cursor": tx.cursor(&kind()).await.unwrap(),
         "notes": notes,

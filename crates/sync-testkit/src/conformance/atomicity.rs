@@ -48,6 +48,8 @@ async fn write_everywhere(tx: &mut dyn StoreTx) {
     }])
     .await
     .unwrap();
+    let past = super::history::resolved("op0");
+    tx.put_conflict_history(&[past], 9).await.unwrap();
     tx.put_meta("account", Some("a1")).await.unwrap();
 }
 
@@ -62,6 +64,7 @@ async fn parts_there(tx: &mut dyn StoreTx) -> usize {
         tx.cursor(&kind).await.unwrap().is_some(),
         !tx.conflicts(None).await.unwrap().is_empty(),
         !tx.quarantined(&kind, None, 10).await.unwrap().is_empty(),
+        !tx.conflict_history(None, 9).await.unwrap().is_empty(),
         tx.meta("account").await.unwrap().is_some(),
     ]
     .into_iter()
@@ -73,14 +76,14 @@ pub async fn a_commit_makes_everything_visible(store: Arc<dyn Store>) {
     let mut tx = writing(&store).await;
     write_everywhere(&mut *tx).await;
     tx.commit().await.unwrap();
-    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 9);
 }
 
 pub async fn a_durable_commit_makes_everything_visible(store: Arc<dyn Store>) {
     let mut tx = store.begin(TxMode::Durable).await.unwrap();
     write_everywhere(&mut *tx).await;
     tx.commit().await.unwrap();
-    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 9);
 }
 
 pub async fn dropping_a_transaction_rolls_everything_back(store: Arc<dyn Store>) {
@@ -156,13 +159,13 @@ pub async fn dropping_a_commit_midway_leaves_all_or_nothing(store: Arc<dyn Store
     drop(commit);
     // The next writer waits until it is decided.
     let parts = parts_there(&mut *writing(&store).await).await;
-    assert!(parts == 0 || parts == 8, "{parts} of 8 parts are there");
+    assert!(parts == 0 || parts == 9, "{parts} of 9 parts are there");
 }
 
 pub async fn a_transaction_sees_its_own_changes(store: Arc<dyn Store>) {
     let mut tx = writing(&store).await;
     write_everywhere(&mut *tx).await;
-    assert_eq!(parts_there(&mut *tx).await, 8);
+    assert_eq!(parts_there(&mut *tx).await, 9);
     tx.delete_ops(&[op_id("op1")]).await.unwrap();
     assert_eq!(tx.count_ops(&Default::default()).await.unwrap(), 0);
 }
@@ -172,7 +175,7 @@ pub async fn others_see_nothing_before_the_commit(store: Arc<dyn Store>) {
     write_everywhere(&mut *tx).await;
     assert_eq!(parts_there(&mut *reading(&store).await).await, 0);
     tx.commit().await.unwrap();
-    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 9);
 }
 
 pub async fn a_reader_keeps_seeing_one_state(store: Arc<dyn Store>) {
@@ -232,10 +235,11 @@ pub async fn a_rollback_restores_every_part(store: Arc<dyn Store>) {
     tx.delete_conflicts(&[op_id("op1")]).await.unwrap();
     let key = ["e2".to_owned()];
     tx.delete_quarantine(&kind, &key).await.unwrap();
+    tx.delete_conflict_history(&kind).await.unwrap();
     tx.put_meta("account", None).await.unwrap();
     assert_eq!(parts_there(&mut *tx).await, 0);
     drop(tx);
-    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 9);
 }
 
 /// Makes one of the calls that write, by its number; `None` behind the last one.
@@ -262,6 +266,11 @@ async fn write_once(tx: &mut dyn StoreTx, call: usize) -> Option<Result<(), Stor
         11 => tx.delete_conflicts(&ops).await,
         12 => tx.delete_quarantine(&kind, &keys).await,
         13 => tx.put_meta("account", None).await,
+        14 => tx.delete_conflict_history(&kind).await,
+        15 => {
+            let past = super::history::resolved("op9");
+            tx.put_conflict_history(&[past], 1).await
+        }
         _ => return None,
     })
 }
@@ -285,7 +294,7 @@ pub async fn no_call_that_writes_is_for_readers(store: Arc<dyn Store>) {
         let kind = refused.err().map(|error| error.kind());
         assert_eq!(kind, Some(StoreErrorKind::ReadOnly), "call {call}");
     }
-    assert_eq!(parts_there(&mut *reading(&store).await).await, 8);
+    assert_eq!(parts_there(&mut *reading(&store).await).await, 9);
 }
 
 pub async fn dropping_any_call_midway_rolls_back(store: Arc<dyn Store>) {
@@ -307,7 +316,7 @@ pub async fn dropping_any_call_midway_rolls_back(store: Arc<dyn Store>) {
             drop(write);
             drop(tx);
             let mut tx = reading(&store).await;
-            assert_eq!(parts_there(&mut *tx).await, 8, "call {call}");
+            assert_eq!(parts_there(&mut *tx).await, 9, "call {call}");
             assert_eq!(tx.count_ops(&Default::default()).await.unwrap(), 1);
             let e9 = tx.get(&wide(), &[id("e9")]).await.unwrap();
             assert_eq!(e9, [], "call {call}");

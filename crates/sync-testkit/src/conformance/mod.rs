@@ -24,6 +24,7 @@ pub mod columns;
 mod compare;
 pub mod concurrency;
 mod fixtures;
+pub mod history;
 pub mod op_queries;
 pub mod outbox;
 pub mod preparation;
@@ -278,6 +279,14 @@ macro_rules! store_conformance {
                 notes_are_set_and_removed,
                 many_entries_go_in_one_call,
                 an_unregistered_kind_has_bookkeeping_too,
+            }
+            history {
+                a_resolved_conflict_is_kept,
+                resolved_conflicts_come_newest_first,
+                one_that_is_resolved_again_takes_the_newest_place,
+                only_the_newest_resolved_conflicts_stay,
+                resolved_conflicts_are_forgotten_by_kind,
+                quarantined_rows_are_counted_by_kind,
             }
             concurrency {
                 no_write_is_lost_between_writers,

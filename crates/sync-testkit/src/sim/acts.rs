@@ -285,7 +285,7 @@ impl<'a> World<'a> {
             return;
         };
         let mut retrying: BoxFuture<'static, _> =
-            Box::pin(async move { engine.retry_stuck_operations().await });
+            Box::pin(async move { engine.outbox().retry_all().await });
         for _ in 0..ENDLESS {
             if (&mut retrying).now_or_never().is_some() {
                 break;

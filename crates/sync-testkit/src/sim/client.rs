@@ -241,7 +241,7 @@ impl Client {
         let future: BoxFuture<'static, _> = match (&what, asked) {
             (What::Discard(key), _) => {
                 let (kind, id) = key.clone();
-                Box::pin(async move { engine.discard(&kind, &id).await.map(|_| None) })
+                Box::pin(async move { engine.outbox().discard(&kind, &id).await.map(|_| None) })
             }
             (_, Some(Asked::Resync { clear_data })) => {
                 Box::pin(async move { engine.full_resync(clear_data).await.map(Some) })

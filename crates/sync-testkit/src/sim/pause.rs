@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use sync_core::store::{
     ChangeStream, ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal,
-    RowWrite, Store, StoreTx, TxMode,
+    ResolvedConflict, RowWrite, Store, StoreTx, TxMode,
 };
 use sync_core::{
     EntityId, Kind, MemoryStore, Op, OpId, Record, Shadow, StoreError, TableSchema, Version,
@@ -172,8 +172,10 @@ calls! {
         idle_shadows(kind: &Kind, after: Option<&EntityId>, limit: u32) -> Vec<Shadow>;
         cursor(kind: &Kind) -> Option<CursorState>;
         conflicts(op: Option<&OpId>) -> Vec<ConflictEntry>;
+        conflict_history(op: Option<&OpId>, limit: u32) -> Vec<ResolvedConflict>;
         quarantined(kind: &Kind, after: Option<&str>, limit: u32) -> Vec<QuarantineEntry>;
         quarantined_of(kind: &Kind, keys: &[String]) -> Vec<QuarantineEntry>;
+        count_quarantined(kind: &Kind) -> u64;
         meta(key: &str) -> Option<String>;
     }
     writes {
@@ -190,6 +192,8 @@ calls! {
         put_cursor(kind: &Kind, cursor: Option<&CursorState>) -> ();
         put_conflicts(entries: &[ConflictEntry]) -> ();
         delete_conflicts(ops: &[OpId]) -> ();
+        put_conflict_history(entries: &[ResolvedConflict], keep: u32) -> ();
+        delete_conflict_history(kind: &Kind) -> ();
         put_quarantine(entries: &[QuarantineEntry]) -> ();
         delete_quarantine(kind: &Kind, keys: &[String]) -> ();
         put_meta(key: &str, value: Option<&str>) -> ();

@@ -95,11 +95,12 @@ impl Client {
             return;
         };
         let future = Box::pin(async move {
-            let Some(entry) = engine.open_conflicts().await?.into_iter().next() else {
+            let Some(entry) = engine.conflicts().open().await?.into_iter().next() else {
                 return Ok(None);
             };
             let local = engine
-                .operations(&sync_core::store::OpQuery {
+                .outbox()
+                .list(&sync_core::store::OpQuery {
                     op_id: Some(entry.op_id.clone()),
                     ..Default::default()
                 })
@@ -114,7 +115,8 @@ impl Client {
                 _ => Resolution::AcceptClient,
             };
             engine
-                .resolve_conflict(&entry.op_id, resolution)
+                .conflicts()
+                .resolve(&entry.op_id, resolution)
                 .await
                 .map(|_| None)
         });

@@ -14,7 +14,7 @@ const ROWS: &str = "SELECT COUNT(*) FROM notes";
 const KEPT: &str = "SELECT (SELECT COUNT(*) FROM sync_outbox) + (SELECT COUNT(*) FROM sync_shadow) \
                     + (SELECT COUNT(*) FROM sync_versions) + (SELECT COUNT(*) FROM sync_extra) \
                     + (SELECT COUNT(*) FROM sync_conflicts) + (SELECT COUNT(*) FROM sync_quarantine) \
-                    + (SELECT COUNT(*) FROM sync_cursors)";
+                    + (SELECT COUNT(*) FROM sync_cursors) + (SELECT COUNT(*) FROM sync_conflict_history)";
 
 /// Whoever is signed in.
 #[derive(Debug)]
@@ -77,7 +77,9 @@ async fn hazard_e63_another_account_on_the_same_file_starts_from_nothing() {
     let again = of(&server, "ann", "ann").file_of(folder).world(&world);
     let here = again.open().await;
     assert_eq!((here.count(ROWS).await, here.ops().await.len()), (1, 1));
+    server.update(NOTES, "n1", json!({"body": "theirs"}));
     here.sync_fully().await;
+    assert_eq!(here.engine.conflicts().history(9).await.unwrap().len(), 1);
     let here = next(here, of(&server, "bea", "bea")).await.unwrap();
     assert_eq!((here.count(ROWS).await, here.count(KEPT).await), (0, 0));
     here.sync_fully().await;

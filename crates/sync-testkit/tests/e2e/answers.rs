@@ -213,7 +213,7 @@ async fn e2e_a_server_that_revives_nothing_ends_in_a_stuck_operation_and_no_loop
         here.sync().await;
     }
     assert!(server.pushes().len() <= 16, "{}", server.pushes().len());
-    assert_eq!(here.engine.stuck_operations().await.unwrap().len(), 1);
+    assert_eq!(here.engine.outbox().stuck().await.unwrap().len(), 1);
     assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 5}));
 }
 
@@ -282,7 +282,7 @@ async fn e2e_a_409_for_another_reason_than_the_version_ends_as_a_refusal() {
         here.engine.sync().await.unwrap();
         here.wait();
     }
-    assert_eq!(here.engine.stuck_operations().await.unwrap().len(), 1);
+    assert_eq!(here.engine.outbox().stuck().await.unwrap().len(), 1);
     assert!(server.pushes().len() <= 5, "it is not fought over for ever");
     assert_eq!(here.live("n1").await.unwrap()["title"], "taken");
 }

@@ -64,7 +64,7 @@ async fn e2e_a_deferred_conflict_is_resolved_later() {
         let server = server_with_note().await;
         let here = in_conflict(&server, manual(&server)).await;
         here.sync().await;
-        let open = here.engine.open_conflicts().await.unwrap();
+        let open = here.engine.conflicts().open().await.unwrap();
         assert_eq!(open.len(), 1);
         assert_eq!(
             open[0].server.live().unwrap().get("body").unwrap(),
@@ -72,11 +72,12 @@ async fn e2e_a_deferred_conflict_is_resolved_later() {
         );
         assert!(
             here.engine
-                .resolve_conflict(&open[0].op_id, resolution)
+                .conflicts()
+                .resolve(&open[0].op_id, resolution)
                 .await
                 .unwrap()
         );
-        assert_eq!(here.engine.open_conflicts().await.unwrap(), []);
+        assert_eq!(here.engine.conflicts().open().await.unwrap(), []);
         converge(&server, &[&here]).await;
         assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
     }
@@ -90,13 +91,14 @@ async fn e2e_a_decision_survives_a_restart_and_an_edit_after_it() {
     let (folder, world) = (here.folder.clone(), here.world.clone());
     drop(here);
     let here = manual(&server).file_of(folder).world(&world).open().await;
-    let open = here.engine.open_conflicts().await.unwrap();
+    let open = here.engine.conflicts().open().await.unwrap();
     let mut merged = open[0].server.live().unwrap().clone();
     merged.fields_mut().insert("mood".to_owned(), 4.into());
     let resolution = Resolution::AcceptMerged(merged);
     assert!(
         here.engine
-            .resolve_conflict(&open[0].op_id, resolution)
+            .conflicts()
+            .resolve(&open[0].op_id, resolution)
             .await
             .unwrap()
     );
@@ -117,7 +119,8 @@ async fn e2e_a_decision_about_what_has_changed_since_is_not_applied() {
     here.sync().await;
     let op_id = here
         .engine
-        .open_conflicts()
+        .conflicts()
+        .open()
         .await
         .unwrap()
         .pop()
@@ -130,18 +133,20 @@ async fn e2e_a_decision_about_what_has_changed_since_is_not_applied() {
         .unwrap();
     let applied = here
         .engine
-        .resolve_conflict(&op_id, Resolution::AcceptClient)
+        .conflicts()
+        .resolve(&op_id, Resolution::AcceptClient)
         .await;
     assert!(!applied.unwrap());
     here.sync().await;
-    let open = here.engine.open_conflicts().await.unwrap();
+    let open = here.engine.conflicts().open().await.unwrap();
     assert_eq!(open[0].server.live().unwrap().get("body").unwrap(), "later");
     assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"body": "later"}));
     let unknown = here.world.env().op_id();
     assert!(
         !here
             .engine
-            .resolve_conflict(&unknown, Resolution::AcceptServer)
+            .conflicts()
+            .resolve(&unknown, Resolution::AcceptServer)
             .await
             .unwrap()
     );
@@ -265,13 +270,18 @@ async fn e2e_a_discarded_edit_gives_way_to_the_servers_record() {
     let server = server_with_note().await;
     let here = in_conflict(&server, manual(&server)).await;
     here.sync().await;
-    let discarded = here.engine.discard(&kind(), &entity("n1")).await.unwrap();
+    let discarded = here
+        .engine
+        .outbox()
+        .discard(&kind(), &entity("n1"))
+        .await
+        .unwrap();
     assert_eq!(
         (discarded.op_ids.len(), discarded.maybe_applied),
         (1, false)
     );
     assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 3}));
-    assert_eq!(here.engine.open_conflicts().await.unwrap(), []);
+    assert_eq!(here.engine.conflicts().open().await.unwrap(), []);
     assert!(
         here.event_names()
             .contains(&"OperationsDiscarded".to_owned())

@@ -126,7 +126,7 @@ async fn e2e_a_refusal_is_tried_again_until_it_is_stuck_and_concerns_nothing_els
     assert_eq!(synced(&here, "bad").await, Delivery::Stuck);
     assert_eq!(caught_up(&here).await, Delivery::Stuck);
     let bad = entity("bad");
-    here.engine.discard(&kind(), &bad).await.unwrap();
+    here.engine.outbox().discard(&kind(), &bad).await.unwrap();
     assert_eq!(synced(&here, "bad").await, Delivery::Synced);
 }
 

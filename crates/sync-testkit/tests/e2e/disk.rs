@@ -68,7 +68,7 @@ async fn e2e_a_disk_that_is_full_during_a_sync_stops_it_and_the_next_one_goes_on
         Err(SyncError::Store(error)) => assert_eq!(error.kind(), StoreErrorKind::Full),
         other => panic!("{other:?}"),
     }
-    assert_eq!(engine.pending_count().await.unwrap(), 0);
+    assert_eq!(engine.outbox().count().await.unwrap(), 0);
     assert_eq!(server.get(NOTES, "mine").unwrap()["title"], "mine");
 
     sqlx::raw_sql("DELETE FROM videos")

@@ -253,10 +253,10 @@ async fn e2e_stuck_operations_are_listed_and_retried_on_demand() {
     let refusal = server.fault(Fault::status(403)).on(Route::Push).always();
     here.edit("n1", json!({"mood": 5})).await;
     here.sync().await;
-    let stuck = here.engine.stuck_operations().await.unwrap();
+    let stuck = here.engine.outbox().stuck().await.unwrap();
     assert_eq!(stuck.len(), 1);
     refusal.remove();
-    assert_eq!(here.engine.retry_stuck_operations().await.unwrap(), 1);
+    assert_eq!(here.engine.outbox().retry_all().await.unwrap(), 1);
     here.sync_fully().await;
     assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5}));
 }

@@ -268,6 +268,7 @@ async fn e2e_a_poisonous_operation_holds_up_only_itself_and_ends_stuck() {
     assert_fields(here.live("n1").await.as_ref(), &json!({"mood": 5}));
     let discarded = here
         .engine
+        .outbox()
         .discard(&crate::setup::kind(), &crate::setup::entity("n1"))
         .await;
     assert!(discarded.unwrap().maybe_applied);

@@ -132,9 +132,9 @@ async fn hazard_e17_any_number_of_stuck_operations_is_listed_and_retried() {
     let refusal = server.fault(Fault::status(403)).on(Route::Push).always();
     create_many(&here, 150).await;
     assert_eq!(here.sync().await.stuck, 150);
-    assert_eq!(here.engine.stuck_operations().await.unwrap().len(), 150);
+    assert_eq!(here.engine.outbox().stuck().await.unwrap().len(), 150);
     refusal.remove();
-    assert_eq!(here.engine.retry_stuck_operations().await.unwrap(), 150);
+    assert_eq!(here.engine.outbox().retry_all().await.unwrap(), 150);
     assert_eq!(here.sync_fully().await.stats.pushed, 150);
 }
 

@@ -242,7 +242,7 @@ async fn quarantine(here: &Device, server: &MockServer, bad: &[Value]) -> Vec<St
         .on(Route::Pull);
     here.sync().await;
     assert!(here.live("good").await.is_some());
-    let entries = here.engine.quarantined(&kind(), 100).await.unwrap();
+    let entries = here.engine.quarantine().list(&kind(), 100).await.unwrap();
     assert_eq!(entries.len(), bad.len(), "{entries:?}");
     for entry in &entries {
         assert!(bad.contains(&entry.row), "verbatim: {entry:?}");
@@ -285,12 +285,15 @@ async fn e2e_a_quarantined_row_heals_when_the_server_mends_it() {
         )
         .unwrap();
     here.sync_fully().await;
-    let entries = here.engine.quarantined(&kind(), 10).await.unwrap();
+    let entries = here.engine.quarantine().list(&kind(), 10).await.unwrap();
     assert_eq!((entries.len(), entries[0].key.as_str()), (1, "n2"));
     assert_eq!(here.count(COUNT).await, 1);
     server.update(NOTES, "n2", json!({"title": "mended"}));
     here.sync_fully().await;
-    assert_eq!(here.engine.quarantined(&kind(), 10).await.unwrap(), []);
+    assert_eq!(
+        here.engine.quarantine().list(&kind(), 10).await.unwrap(),
+        []
+    );
     converge(&server, &[&here]).await;
 }
 

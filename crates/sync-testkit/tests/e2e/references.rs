@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sync_core::store::OpQuery;
 use sync_core::{
-    BlockedBy, Column, ColumnType, EntityId, Kind, Record, SoftDelete, SyncConfig, SyncEngine,
-    SyncOptions, SyncReport, TableConfig, TableSchema,
+    BlockedBy, Column, ColumnType, EntityId, EntityState, Kind, Record, SoftDelete, SyncConfig,
+    SyncEngine, SyncOptions, SyncReport, TableConfig, TableSchema,
 };
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
@@ -107,7 +107,12 @@ impl Device {
     }
 
     async fn quarantined(&self, name: &str) -> usize {
-        let entries = self.engine.quarantined(&kind(name), 100).await.unwrap();
+        let entries = self
+            .engine
+            .quarantine()
+            .list(&kind(name), 100)
+            .await
+            .unwrap();
         entries.len()
     }
 }
@@ -155,16 +160,23 @@ async fn e2e_a_refused_parent_blocks_its_children_and_names_itself() {
         here.sync().await;
     }
     assert_eq!(server.get("todos", "t"), None);
-    let blocked = here.engine.blocked().await.unwrap();
+    let blocked = here.engine.outbox().blocked().await.unwrap();
     assert_eq!(blocked.len(), 1);
     let BlockedBy::Operation(by) = &blocked[0].by else {
         panic!("{blocked:?}")
     };
     assert_eq!(by.entity_id.as_str(), "l");
     assert!(by.last_error.is_some());
+    for (name, id, state) in [
+        ("lists", "l", EntityState::Stuck),
+        ("todos", "t", EntityState::Blocked),
+    ] {
+        let id = EntityId::new(id).unwrap();
+        assert_eq!(here.engine.state(&kind(name), &id).await.unwrap(), state);
+    }
 
     refusal.remove();
-    here.engine.retry_stuck_operations().await.unwrap();
+    here.engine.outbox().retry_all().await.unwrap();
     assert_eq!(here.sync().await.pending, 0);
     assert!(server.get("todos", "t").is_some());
 }
@@ -177,11 +189,17 @@ async fn e2e_a_discarded_parent_takes_its_children_along_only_if_told() {
         here.insert("lists", json!({"id": "l", "title": "L"})).await;
         here.insert("todos", todo("t", "l")).await;
         let id = EntityId::new("l").unwrap();
-        let refused = here.engine.discard(&kind("lists"), &id).await.unwrap();
+        let refused = here
+            .engine
+            .outbox()
+            .discard(&kind("lists"), &id)
+            .await
+            .unwrap();
         assert_eq!(refused.dependants.len(), 1);
         assert_eq!(here.ids("lists").await, ["l"]);
         let gone = here
             .engine
+            .outbox()
             .discard_with_dependants(&kind("lists"), &id)
             .await
             .unwrap();
@@ -244,7 +262,12 @@ async fn e2e_a_parent_that_was_deleted_elsewhere_takes_no_pending_edit_along() {
         here.sync().await;
         assert_eq!(here.ids("todos").await, Vec::<String>::new());
         assert_eq!(here.ids("lists").await, Vec::<String>::new());
-        let left = here.engine.operations(&OpQuery::default()).await.unwrap();
+        let left = here
+            .engine
+            .outbox()
+            .list(&OpQuery::default())
+            .await
+            .unwrap();
         assert_eq!(left, []);
     }
 }

@@ -138,7 +138,10 @@ async fn e2e_a_resolver_that_calls_the_engine_does_not_lock_it_up() {
         let engine = inside.get().cloned();
         async move {
             if let Some(engine) = engine {
-                engine.discard(&conflict.kind, &conflict.entity_id).await?;
+                engine
+                    .outbox()
+                    .discard(&conflict.kind, &conflict.entity_id)
+                    .await?;
             }
             Ok(Resolution::Defer)
         }
@@ -148,5 +151,5 @@ async fn e2e_a_resolver_that_calls_the_engine_does_not_lock_it_up() {
     assert!(engine.set(here.engine.clone()).is_ok());
     here.sync().await;
     converge(&server, &[&here]).await;
-    assert_eq!(here.engine.pending_count().await.unwrap(), 0);
+    assert_eq!(here.engine.outbox().count().await.unwrap(), 0);
 }

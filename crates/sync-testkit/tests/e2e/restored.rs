@@ -19,7 +19,7 @@ async fn server() -> MockServer {
 
 /// The titles of what was exported.
 async fn exported(device: &Device) -> Vec<String> {
-    let entries = device.engine.quarantined(&kind(), 100).await.unwrap();
+    let entries = device.engine.quarantine().list(&kind(), 100).await.unwrap();
     let exported = entries
         .into_iter()
         .filter(|entry| entry.cause == QuarantineCause::ServerRestored);
@@ -59,7 +59,7 @@ async fn e2e_after_a_restore_all_replicas_equal_the_server_and_what_it_lost_is_e
     );
     assert_fields(server.get(NOTES, "n2").as_ref(), &json!({"mood": 5}));
     assert!(here.live("n3").await.is_some(), "its deletion is undone");
-    let entries = here.engine.quarantined(&kind(), 100).await.unwrap();
+    let entries = here.engine.quarantine().list(&kind(), 100).await.unwrap();
     let kept = entries
         .iter()
         .find(|entry| entry.row["id"] == "n1")

@@ -39,7 +39,7 @@ async fn e2e_a_deletion_without_a_version_beats_what_was_parked_before_it() {
         .await
         .unwrap();
     assert_eq!(here.live("n00000").await, None, "it is gone on the server");
-    assert_eq!(here.engine.pending_count().await.unwrap(), 0);
+    assert_eq!(here.engine.outbox().count().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -64,7 +64,12 @@ async fn e2e_a_batch_refused_as_a_whole_leaves_its_operations_open_to_the_next_e
         .only(NOTES, "n1");
     here.sync().await;
     here.edit("n1", json!({"title": "mended"})).await;
-    let ops = here.engine.operations(&OpQuery::default()).await.unwrap();
+    let ops = here
+        .engine
+        .outbox()
+        .list(&OpQuery::default())
+        .await
+        .unwrap();
     assert_eq!(
         ops.len(),
         1,
@@ -111,5 +116,5 @@ async fn e2e_a_silent_server_ends_the_push_instead_of_being_asked_in_ever_smalle
         .await
         .unwrap();
     assert!(server.pushes().len() <= 4, "{}", server.pushes().len());
-    assert_eq!(here.engine.pending_count().await.unwrap(), 40);
+    assert_eq!(here.engine.outbox().count().await.unwrap(), 40);
 }

@@ -34,10 +34,23 @@ async fn e2e_a_conflict_that_was_put_off_is_asked_again_by_name() {
     here.sync().await;
     here.sync().await;
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert!(here.engine.retry(&kind(), &entity("n1")).await.unwrap());
+    assert!(
+        here.engine
+            .outbox()
+            .retry(&kind(), &entity("n1"))
+            .await
+            .unwrap()
+    );
     converge(&server, &[&here]).await;
     assert_eq!(asked.load(Ordering::SeqCst), 2);
-    assert!(!here.engine.retry(&kind(), &entity("n1")).await.unwrap());
+    assert!(
+        !here
+            .engine
+            .outbox()
+            .retry(&kind(), &entity("n1"))
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -60,15 +73,32 @@ async fn e2e_an_edit_behind_a_stuck_one_says_what_holds_it_up() {
         .on(Route::Push)
         .only(NOTES, "n1");
     here.sync().await;
-    let ops = here.engine.operations(&OpQuery::default()).await.unwrap();
+    let ops = here
+        .engine
+        .outbox()
+        .list(&OpQuery::default())
+        .await
+        .unwrap();
     let [head, tail] = &ops[..] else {
         panic!("two operations wait: {ops:?}")
     };
-    let blocker = here.engine.blocked_by(&tail.op_id).await.unwrap();
+    let blocker = here.engine.outbox().blocked_by(&tail.op_id).await.unwrap();
     assert_eq!(blocker.map(|op| op.op_id), Some(head.op_id.clone()));
-    assert_eq!(here.engine.blocked_by(&head.op_id).await.unwrap(), None);
-    assert!(here.engine.retry(&kind(), &entity("n1")).await.unwrap());
-    assert_eq!(here.engine.blocked_by(&tail.op_id).await.unwrap(), None);
+    assert_eq!(
+        here.engine.outbox().blocked_by(&head.op_id).await.unwrap(),
+        None
+    );
+    assert!(
+        here.engine
+            .outbox()
+            .retry(&kind(), &entity("n1"))
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        here.engine.outbox().blocked_by(&tail.op_id).await.unwrap(),
+        None
+    );
     converge(&server, &[&here]).await;
 }
 
@@ -81,7 +111,11 @@ async fn hazard_e16_an_edit_that_is_discarded_leaves_the_newest_record_that_a_pu
     server.update(NOTES, "n1", json!({"body": "theirs"}));
     let pull_only = SyncOptions::default().no_push();
     here.engine.sync_with(pull_only).await.unwrap();
-    here.engine.discard(&kind(), &entity("n1")).await.unwrap();
+    here.engine
+        .outbox()
+        .discard(&kind(), &entity("n1"))
+        .await
+        .unwrap();
     let wanted = json!({"mood": 3, "body": "theirs"});
     assert_fields(here.live("n1").await.as_ref(), &wanted);
 }

@@ -279,7 +279,11 @@ impl Device {
 
     /// The queue, oldest first.
     pub(crate) async fn ops(&self) -> Vec<Op> {
-        self.engine.operations(&OpQuery::default()).await.unwrap()
+        self.engine
+            .outbox()
+            .list(&OpQuery::default())
+            .await
+            .unwrap()
     }
 
     /// What happened since the last call.

@@ -62,7 +62,7 @@ impl Shop {
     }
 
     async fn pending(&self) -> u64 {
-        self.engine.pending_count().await.unwrap()
+        self.engine.outbox().count().await.unwrap()
     }
 }
 
@@ -245,7 +245,8 @@ async fn a_record_that_is_not_of_the_apps_type_puts_the_conflict_off_and_loses_n
         shop.sync().await;
         let ops = shop
             .engine
-            .operations(&sync_core::store::OpQuery::default())
+            .outbox()
+            .list(&sync_core::store::OpQuery::default())
             .await
             .unwrap();
         assert_eq!(ops.len(), 1);

@@ -145,7 +145,11 @@ impl App {
     }
 
     pub(crate) async fn ops(&self) -> Vec<Op> {
-        self.engine.operations(&OpQuery::default()).await.unwrap()
+        self.engine
+            .outbox()
+            .list(&OpQuery::default())
+            .await
+            .unwrap()
     }
 
     /// One value, as the app's own SQL reads it.

@@ -114,7 +114,7 @@ async fn a_value_that_the_gained_column_cannot_hold_is_set_aside_and_not_lost() 
         .update(&scene.server, &Version::new(sql, &columns))
         .await;
     let kind = app.engine.kinds().pop().unwrap();
-    let quarantined = app.engine.quarantined(&kind, 10).await.unwrap();
+    let quarantined = app.engine.quarantine().list(&kind, 10).await.unwrap();
     assert_eq!(quarantined.len(), 1);
     assert_eq!(quarantined[0].row["colour"], json!("red"));
     // The user goes on, and the server keeps its value.
@@ -131,7 +131,7 @@ async fn a_value_that_the_gained_column_cannot_hold_is_set_aside_and_not_lost() 
     app.sync_fully().await;
     let colour = app.text("SELECT CAST(colour AS TEXT) FROM todos").await;
     assert_eq!(colour.as_deref(), Some("7"));
-    assert_eq!(app.engine.quarantined(&kind, 10).await.unwrap(), []);
+    assert_eq!(app.engine.quarantine().list(&kind, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

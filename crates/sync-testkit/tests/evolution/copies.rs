@@ -195,7 +195,7 @@ async fn conflicts_and_waiting_tails_stay_with_their_operations() {
         })
         .await;
     lost.remove();
-    let conflicts = two.engine.open_conflicts().await.unwrap();
+    let conflicts = two.engine.conflicts().open().await.unwrap();
     let ops = two.ops().await;
     assert_eq!(ops.len(), 3, "{ops:?}");
     assert!(
@@ -209,12 +209,36 @@ async fn conflicts_and_waiting_tails_stay_with_their_operations() {
     assert!(of_t1[0].ever_sent && !of_t1[1].ever_sent);
     let resolved = two
         .engine
-        .resolve_conflict(&conflicts[0].op_id, sync_core::Resolution::AcceptClient)
+        .conflicts()
+        .resolve(&conflicts[0].op_id, sync_core::Resolution::AcceptClient)
         .await;
     assert!(resolved.unwrap());
     two.sync_fully().await;
     assert_there(&scene.server, "t1", &json!({"title": "tail", "done": true}));
     assert_there(&scene.server, "t2", &json!({"title": "Mine"}));
+}
+
+#[tokio::test]
+async fn what_was_decided_about_an_operation_stays_with_it() {
+    let scene = Scene::new(honours).await;
+    let client_wins = first().table(TableConfig::new().strategy(ConflictStrategy::ClientWins));
+    let lost = scene.server.fault(Fault::drop_before()).on(Route::Push);
+    let lost = lost.only(TODOS, "t1").skip(1).always();
+    let (_one, two) = scene
+        .two(&client_wins, 48, async |app| {
+            app.edit("t1", json!({"done": true})).await;
+            scene.server.update(TODOS, "t1", json!({"title": "Theirs"}));
+            app.push().await;
+        })
+        .await;
+    lost.remove();
+    let history = async || two.engine.conflicts().history(9).await.unwrap();
+    let before = history().await;
+    assert_eq!(before.len(), 1);
+    assert_eq!(before[0].op_id, two.ops().await[0].op_id);
+    assert!(!before[0].in_force);
+    two.sync_fully().await;
+    assert!(history().await[0].in_force);
 }
 
 #[tokio::test]

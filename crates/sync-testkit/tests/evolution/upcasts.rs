@@ -1,7 +1,7 @@
 //! What waits since an older version of the app is lifted.
 
 use serde_json::{Value, json};
-use sync_core::{ColumnType, ConflictStrategy, OpStatus, TableConfig};
+use sync_core::{ColumnType, ConflictStrategy, EntityId, Kind, OpStatus, TableConfig, Undo};
 use sync_testkit::{FakeEnv, Fault, MockServer, Route};
 
 use crate::app::{App, TODOS, Version, assert_there, first};
@@ -137,6 +137,45 @@ async fn an_edit_after_the_update_folds_into_the_lifted_one() {
 }
 
 #[tokio::test]
+async fn a_decision_is_undone_in_the_new_form() {
+    let scene = Scene::new().await;
+    let app = scene.synced(29).await;
+    let server_wins = || TableConfig::new().strategy(ConflictStrategy::ServerWins);
+    let app = app
+        .update(&scene.server, &first().table(server_wins()))
+        .await;
+    app.edit("t1", json!({"done": true})).await;
+    scene.server.update(TODOS, "t1", json!({"title": "Bread"}));
+    app.sync_fully().await;
+    let past = app.engine.conflicts().history(1).await.unwrap();
+    let version = second(lifts(server_wins()));
+    let app = app.update(&scene.server, &version).await;
+    let undone = app.engine.conflicts().undo(&past[0].op_id).await;
+    assert_eq!(undone.unwrap(), Undo::Queued);
+    app.sync_fully().await;
+    let wanted = json!({"status": "done", "title": "Bread"});
+    assert_there(&scene.server, "t1", &wanted);
+}
+
+#[tokio::test]
+async fn an_export_of_an_older_version_is_imported_in_the_new_form() {
+    let scene = Scene::new().await;
+    let app = scene.synced(30).await;
+    app.edit("t1", json!({"done": true})).await;
+    let mut lines = Vec::new();
+    app.engine.outbox().export(&mut lines).await.unwrap();
+    let discarded = app.engine.outbox();
+    let (kind, id) = (Kind::new(TODOS).unwrap(), EntityId::new("t1").unwrap());
+    discarded.discard(&kind, &id).await.unwrap();
+    let version = second(lifts(TableConfig::new()));
+    let app = app.update(&scene.server, &version).await;
+    let imported = app.engine.outbox().import(&lines[..]).await.unwrap();
+    assert_eq!(imported.written, 1);
+    app.sync_fully().await;
+    assert_there(&scene.server, "t1", &json!({"status": "done"}));
+}
+
+#[tokio::test]
 async fn a_conflict_that_was_put_off_is_judged_anew_in_the_new_form() {
     let scene = Scene::new().await;
     let app = scene.synced(24).await;
@@ -145,7 +184,7 @@ async fn a_conflict_that_was_put_off_is_judged_anew_in_the_new_form() {
     app.edit("t1", json!({"done": true})).await;
     scene.server.update(TODOS, "t1", json!({"title": "Bread"}));
     app.sync().await;
-    assert_eq!(app.engine.open_conflicts().await.unwrap().len(), 1);
+    assert_eq!(app.engine.conflicts().open().await.unwrap().len(), 1);
     let app = app
         .update(&scene.server, &second(lifts(TableConfig::new())))
         .await;
@@ -156,7 +195,7 @@ async fn a_conflict_that_was_put_off_is_judged_anew_in_the_new_form() {
         "t1",
         &json!({"status": "done", "title": "Bread"}),
     );
-    assert_eq!(app.engine.open_conflicts().await.unwrap(), []);
+    assert_eq!(app.engine.conflicts().open().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -168,7 +207,10 @@ async fn quarantined_rows_are_lifted_when_they_are_tried_again() {
         .update(TODOS, "t1", json!({"title": 7, "done": true}));
     app.sync().await;
     let kind = app.engine.kinds().pop().unwrap();
-    assert_eq!(app.engine.quarantined(&kind, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        app.engine.quarantine().list(&kind, 10).await.unwrap().len(),
+        1
+    );
     let mends = TableConfig::new().upcast(1, |mut record| {
         let title = record.get("title").map(Value::to_string);
         record.fields_mut().insert("title".to_owned(), title.into());
@@ -181,7 +223,7 @@ async fn quarantined_rows_are_lifted_when_they_are_tried_again() {
         .text("SELECT title || done FROM todos WHERE id = 't1'")
         .await;
     assert_eq!(title.as_deref(), Some("71"));
-    assert_eq!(app.engine.quarantined(&kind, 10).await.unwrap(), []);
+    assert_eq!(app.engine.quarantine().list(&kind, 10).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -215,7 +257,7 @@ async fn an_upcast_that_fails_holds_up_its_own_entity_only() {
         assert_eq!((report.pending, report.stuck), (1, 1));
         assert_there(&scene.server, "t2", &json!({"status": "done"}));
         assert_there(&scene.server, "t1", &json!({"status": "open"}));
-        let stuck = app.engine.stuck_operations().await.unwrap();
+        let stuck = app.engine.outbox().stuck().await.unwrap();
         assert_eq!(stuck[0].schema_version, 1);
         assert_eq!(
             stuck[0].written.payload().unwrap().get("done"),
@@ -262,13 +304,13 @@ async fn an_older_app_sends_nothing_that_a_newer_one_wrote() {
     let report = app.sync().await;
     assert_eq!((report.pending, report.stuck), (1, 1));
     assert_eq!(scene.server.pushes().len(), 0);
-    let stuck = app.engine.stuck_operations().await.unwrap();
+    let stuck = app.engine.outbox().stuck().await.unwrap();
     let reason = stuck[0].last_error.clone().unwrap();
     assert_eq!(
         reason,
         "schema version 2 is newer than this app knows (1): update the app"
     );
-    app.engine.retry_stuck_operations().await.unwrap();
+    app.engine.outbox().retry_all().await.unwrap();
     app.sync().await;
     assert_eq!(scene.server.pushes().len(), 0);
     let newer = Version {
@@ -294,7 +336,7 @@ async fn what_cannot_be_lifted_can_be_given_up_by_name() {
     app.sync().await;
     let kind = app.engine.kinds().pop().unwrap();
     let id = sync_core::EntityId::new("t1").unwrap();
-    let discarded = app.engine.discard(&kind, &id).await.unwrap();
+    let discarded = app.engine.outbox().discard(&kind, &id).await.unwrap();
     assert_eq!(discarded.op_ids.len(), 1);
     app.sync_fully().await;
     let status = app.text("SELECT status FROM todos WHERE id = 't1'").await;

@@ -174,7 +174,7 @@ impl Device {
     // -- what is to be seen --------------------------------------------------------------------
 
     pub(crate) fn ops(&self) -> Vec<Op> {
-        now(self.engine.operations(&OpQuery::default())).unwrap()
+        now(self.engine.outbox().list(&OpQuery::default())).unwrap()
     }
 
     pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {

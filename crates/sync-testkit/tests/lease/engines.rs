@@ -178,7 +178,8 @@ async fn operations_are_not_given_up_while_another_engine_sends_them() {
     let mut first = run(&one);
     poll_until(&mut first, || base.server.requests().0 == 1).await;
     let (a, kind) = (entity("a"), kind());
-    let mut discarding = Box::pin(other.discard(&kind, &a));
+    let outbox = other.outbox();
+    let mut discarding = Box::pin(outbox.discard(&kind, &a));
     stays(10, &mut discarding).await;
     assert_eq!(base.content().await.ops.len(), 1);
     let (report, discarded) = base.passing(futures::future::join(first, discarding)).await;

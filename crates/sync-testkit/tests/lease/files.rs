@@ -113,7 +113,7 @@ async fn many_engines_on_one_file_at_once_send_everything_once() {
             }
         });
     future::join_all(at_work).await;
-    assert_eq!(engines[0].pending_count().await.unwrap(), 0);
+    assert_eq!(engines[0].outbox().count().await.unwrap(), 0);
     let notes = server.all("notes");
     assert_eq!((notes.len(), server.pushes().len()), (20, 20));
     assert!(notes.keys().all(|id| server.applied_to("notes", id) == 1));

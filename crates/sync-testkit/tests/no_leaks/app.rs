@@ -131,9 +131,17 @@ impl App {
             said.debug(&event);
             said.debug(&event.to_string());
         }
-        said.debug(&self.engine.operations(&OpQuery::default()).await.unwrap());
+        said.debug(
+            &self
+                .engine
+                .outbox()
+                .list(&OpQuery::default())
+                .await
+                .unwrap(),
+        );
         let kind = Kind::new("notes").unwrap();
-        said.debug(&self.engine.quarantined(&kind, 100).await.unwrap());
+        said.debug(&self.engine.quarantine().list(&kind, 100).await.unwrap());
+        said.debug(&self.engine.conflicts().history(100).await.unwrap());
         self.world.advance(Duration::from_secs(600));
     }
 }

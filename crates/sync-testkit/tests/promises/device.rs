@@ -115,11 +115,15 @@ impl Device {
     }
 
     pub(crate) async fn ops(&self) -> Vec<Op> {
-        self.engine.operations(&OpQuery::default()).await.unwrap()
+        self.engine
+            .outbox()
+            .list(&OpQuery::default())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn quarantined(&self) -> Vec<QuarantineEntry> {
-        self.engine.quarantined(&notes(), 100).await.unwrap()
+        self.engine.quarantine().list(&notes(), 100).await.unwrap()
     }
 
     pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {

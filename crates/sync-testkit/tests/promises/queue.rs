@@ -28,11 +28,11 @@ async fn hazard_e16_stuck_edits_are_discarded_in_bulk_and_the_others_stay() {
         device.engine.sync().await.unwrap();
     }
     device.insert(json!({"id": "waiting", "title": "W"})).await;
-    let stuck = device.engine.stuck_operations().await.unwrap();
+    let stuck = device.engine.outbox().stuck().await.unwrap();
     assert_eq!(stuck.len(), 2);
     device.new_events();
 
-    let discarded = device.engine.discard_stuck().await.unwrap();
+    let discarded = device.engine.outbox().discard_stuck().await.unwrap();
     let found: Vec<_> = discarded
         .iter()
         .map(|(kind, id, what)| {
@@ -69,5 +69,13 @@ async fn hazard_e16_stuck_edits_are_discarded_in_bulk_and_the_others_stay() {
         (&left[0].entity_id, left[0].status),
         (&id("waiting"), OpStatus::Pending)
     );
-    assert!(device.engine.discard_stuck().await.unwrap().is_empty());
+    assert!(
+        device
+            .engine
+            .outbox()
+            .discard_stuck()
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -122,7 +122,7 @@ pub(crate) async fn play(case: &Value) -> Outcome {
         .into_iter()
         .next()
         .map_or(Value::Null, Value::from);
-    let ops = engine.operations(&OpQuery::default()).await.unwrap();
+    let ops = engine.outbox().list(&OpQuery::default()).await.unwrap();
     let replies = case["replies"].as_array();
     let last_reply = replies.and_then(|replies| replies.last());
     Outcome {

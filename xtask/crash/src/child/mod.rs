@@ -176,7 +176,7 @@ fn tell(event: &SyncEvent) {
 /// Syncs till nothing but what the server refuses is left.
 async fn come_to_rest(engine: &SyncEngine) -> Result<()> {
     let mut events = engine.events();
-    engine.retry_stuck_operations().await?;
+    engine.outbox().retry_all().await?;
     let mut resynced = false;
     let mut last = None;
     for _ in 0..MOST_RUNS {
@@ -188,7 +188,7 @@ async fn come_to_rest(engine: &SyncEngine) -> Result<()> {
         while let Some(Some(event)) = futures::FutureExt::now_or_never(events.next()) {
             tell(&event);
         }
-        let waiting = engine.operations(&OpQuery::default()).await?;
+        let waiting = engine.outbox().list(&OpQuery::default()).await?;
         let at_rest = report.is_complete() && waits_for_stuck(&waiting);
         if at_rest && resynced {
             return Ok(());

@@ -179,7 +179,9 @@ impl User {
         let number = self.next_number();
         begins(number, Act::Discard, FLAGS, &id);
         let (kind, entity) = (Kind::new(FLAGS)?, EntityId::new(&*id)?);
-        let discarded = USER.scope((), self.engine.discard(&kind, &entity)).await?;
+        let discarded = USER
+            .scope((), self.engine.outbox().discard(&kind, &entity))
+            .await?;
         self.returned(number, !discarded.op_ids.is_empty());
         Ok(())
     }

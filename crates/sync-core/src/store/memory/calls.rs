@@ -12,8 +12,8 @@ use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, Shadow};
 use crate::record::Record;
 use crate::store::{
-    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, RowWrite, StoreError,
-    StoreTx,
+    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, ResolvedConflict,
+    RowWrite, StoreError, StoreTx,
 };
 use crate::version::Version;
 
@@ -293,6 +293,32 @@ impl StoreTx for MemoryTx {
         })
     }
 
+    async fn conflict_history(
+        &mut self,
+        op: Option<&OpId>,
+        limit: u32,
+    ) -> Result<Vec<ResolvedConflict>, StoreError> {
+        self.read(|state| Ok(state.history(op, limit)))
+    }
+
+    async fn put_conflict_history(
+        &mut self,
+        entries: &[ResolvedConflict],
+        keep: u32,
+    ) -> Result<(), StoreError> {
+        self.write(|state| {
+            state.put_history(entries, keep);
+            Ok(())
+        })
+    }
+
+    async fn delete_conflict_history(&mut self, kind: &Kind) -> Result<(), StoreError> {
+        self.write(|state| {
+            Arc::make_mut(&mut state.history).retain(|entry| entry.kind != *kind);
+            Ok(())
+        })
+    }
+
     async fn quarantined(
         &mut self,
         kind: &Kind,
@@ -321,6 +347,10 @@ impl StoreTx for MemoryTx {
             let found = distinct(keys).filter_map(|key| of_kind?.get(key).cloned());
             Ok(found.collect())
         })
+    }
+
+    async fn count_quarantined(&mut self, kind: &Kind) -> Result<u64, StoreError> {
+        self.read(|state| Ok(state.quarantine.get(kind).map_or(0, |all| all.len() as u64)))
     }
 
     async fn put_quarantine(&mut self, entries: &[QuarantineEntry]) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
-//! Cursors, open conflicts, quarantine and notes: each entry is the JSON of its core type.
+//! Cursors, conflicts, quarantine and notes: each entry is the JSON of its core type.
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::de::DeserializeOwned;
-use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, StoreError};
+use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResolvedConflict, StoreError};
 use sync_core::{Kind, OpId};
 
 use super::outbox::json;
@@ -126,6 +126,54 @@ pub(crate) fn delete_conflicts(db: &Connection, ops: &[OpId]) -> Result<(), Stor
     Ok(())
 }
 
+/// Resolved conflicts, newest first.
+pub(crate) fn conflict_history(
+    db: &Connection,
+    op: Option<&OpId>,
+    limit: u32,
+) -> Result<Vec<ResolvedConflict>, StoreError> {
+    let sql = "SELECT state FROM sync_conflict_history WHERE ?1 IS NULL OR op_id = ?1 \
+               ORDER BY place DESC LIMIT ?2";
+    let op = op.map(OpId::as_str);
+    all(db, sql, params![op, limit], "read the resolved conflicts")
+}
+
+/// Stores resolved conflicts as the newest ones, and lets the oldest go.
+pub(crate) fn put_conflict_history(
+    db: &Connection,
+    entries: &[ResolvedConflict],
+    keep: u32,
+) -> Result<(), StoreError> {
+    let what = "store a resolved conflict";
+    for entry in entries {
+        // Replacing takes a new place.
+        run(
+            db,
+            "INSERT OR REPLACE INTO sync_conflict_history (op_id, kind, entity_id, state) \
+             VALUES (?1, ?2, ?3, ?4)",
+            [
+                entry.op_id.as_str(),
+                entry.kind.as_str(),
+                entry.entity_id.as_str(),
+                &json(entry)?,
+            ],
+            what,
+        )?;
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let sql = "DELETE FROM sync_conflict_history WHERE place <= \
+               (SELECT place FROM sync_conflict_history ORDER BY place DESC LIMIT 1 OFFSET ?1)";
+    run(db, sql, [keep], what)
+}
+
+/// Forgets the resolved conflicts of a kind.
+pub(crate) fn delete_conflict_history(db: &Connection, kind: &Kind) -> Result<(), StoreError> {
+    let sql = "DELETE FROM sync_conflict_history WHERE kind = ?1";
+    run(db, sql, [kind.as_str()], "forget resolved conflicts")
+}
+
 /// Quarantined rows in order of key.
 pub(crate) fn quarantined(
     db: &Connection,
@@ -159,6 +207,16 @@ pub(crate) fn quarantined_of(
         )?);
     }
     Ok(found)
+}
+
+/// How many rows of a kind are quarantined.
+pub(crate) fn count_quarantined(db: &Connection, kind: &Kind) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM sync_quarantine WHERE kind = ?1";
+    let count: i64 = db
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([kind.as_str()], |row| row.get(0)))
+        .context("count the quarantine")?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Quarantines rows.

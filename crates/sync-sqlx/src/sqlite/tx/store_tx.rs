@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use sync_core::store::{
-    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, RowWrite, StoreError,
-    StoreTx,
+    ConflictEntry, CursorState, OpQuery, PutReport, QuarantineEntry, Removal, ResolvedConflict,
+    RowWrite, StoreError, StoreTx,
 };
 use sync_core::{EntityId, Kind, Op, OpId, Record, Shadow, Version};
 
@@ -283,6 +283,29 @@ impl StoreTx for SqliteTx<'_> {
             .await
     }
 
+    async fn conflict_history(
+        &mut self,
+        op: Option<&OpId>,
+        limit: u32,
+    ) -> Result<Vec<ResolvedConflict>, StoreError> {
+        self.step(|db, _| bookkeeping::conflict_history(db, op, limit))
+            .await
+    }
+
+    async fn put_conflict_history(
+        &mut self,
+        entries: &[ResolvedConflict],
+        keep: u32,
+    ) -> Result<(), StoreError> {
+        self.step(|db, _| bookkeeping::put_conflict_history(db, entries, keep))
+            .await
+    }
+
+    async fn delete_conflict_history(&mut self, kind: &Kind) -> Result<(), StoreError> {
+        self.step(|db, _| bookkeeping::delete_conflict_history(db, kind))
+            .await
+    }
+
     async fn quarantined(
         &mut self,
         kind: &Kind,
@@ -299,6 +322,11 @@ impl StoreTx for SqliteTx<'_> {
         keys: &[String],
     ) -> Result<Vec<QuarantineEntry>, StoreError> {
         self.step(|db, _| bookkeeping::quarantined_of(db, kind, keys))
+            .await
+    }
+
+    async fn count_quarantined(&mut self, kind: &Kind) -> Result<u64, StoreError> {
+        self.step(|db, _| bookkeeping::count_quarantined(db, kind))
             .await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::SyncEngine;
+use super::Outbox;
 use crate::error::SyncError;
 use crate::event::SyncEvent;
 use crate::id::{EntityId, Kind, OpId};
@@ -29,58 +29,59 @@ pub struct Discarded {
     pub dependants: Vec<(Kind, EntityId)>,
 }
 
-impl SyncEngine {
+impl Outbox {
     /// Discards all operations of one entity; the newest known server state comes into force.
     /// Waits for a run that is under way, here or in another process, so no operation is on its way
     /// to the server meanwhile; one that was sent earlier without an answer may have been applied
     /// there all the same, and the result says so.
     ///
     /// A creation that operations of other entities need stays, and the result names those
-    /// ([`Discarded::dependants`]); [`SyncEngine::discard_with_dependants`] takes them along.
+    /// ([`Discarded::dependants`]); [`Outbox::discard_with_dependants`] takes them along.
     ///
     /// # Errors
     /// [`SyncError::UnknownKind`], [`SyncError::Store`], [`SyncError::LeaseLost`],
     /// [`SyncError::ShutDown`].
     pub async fn discard(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
         let discard = || self.discard_alone(kind, id);
-        self.shared.between_runs(discard).await
+        self.engine.shared.between_runs(discard).await
     }
 
-    /// [`SyncEngine::discard`], and first the operations of all entities that need this one's
+    /// [`Outbox::discard`], and first the operations of all entities that need this one's
     /// creation, in one transaction: all of them go or none. Each entity comes with what went of it,
     /// this one last.
     ///
     /// ```
     /// # use sync_core::{EntityId, Kind, SyncEngine, SyncError};
     /// # async fn example(engine: &SyncEngine, lists: &Kind, id: &EntityId) -> Result<(), SyncError> {
-    /// let tried = engine.discard(lists, id).await?;
+    /// let outbox = engine.outbox();
+    /// let tried = outbox.discard(lists, id).await?;
     /// if !tried.dependants.is_empty() {
     ///     println!("{} entries would go with the list", tried.dependants.len());
-    ///     engine.discard_with_dependants(lists, id).await?;
+    ///     outbox.discard_with_dependants(lists, id).await?;
     /// }
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// As [`SyncEngine::discard`].
+    /// As [`Outbox::discard`].
     pub async fn discard_with_dependants(
         &self,
         kind: &Kind,
         id: &EntityId,
     ) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
         let discard = || self.discard_all(kind, id);
-        self.shared.between_runs(discard).await
+        self.engine.shared.between_runs(discard).await
     }
 
-    /// [`SyncEngine::discard`] for every entity that has a stuck operation, in the order of the
+    /// [`Outbox::discard`] for every entity that has a stuck operation, in the order of the
     /// queue: also what waits behind a stuck operation goes. Each entity is a transaction of its
     /// own. Kinds that are no longer registered are passed over. A stuck creation that others need
     /// stays, and comes with its [`Discarded::dependants`].
     ///
     /// ```
     /// # async fn example(engine: &sync_core::SyncEngine) -> Result<(), sync_core::SyncError> {
-    /// for (kind, id, discarded) in engine.discard_stuck().await? {
+    /// for (kind, id, discarded) in engine.outbox().discard_stuck().await? {
     ///     let note = if discarded.maybe_applied { ", but the server may have it" } else { "" };
     ///     println!("gave up {} edits of {kind}/{id}{note}", discarded.op_ids.len());
     /// }
@@ -94,7 +95,7 @@ impl SyncEngine {
     pub async fn discard_stuck(&self) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
         let all = Mutex::new(Vec::new());
         let discard = || self.discard_stuck_now(&all);
-        self.shared.between_runs(discard).await?;
+        self.engine.shared.between_runs(discard).await?;
         Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -126,17 +127,17 @@ impl SyncEngine {
         }
     }
 
-    /// [`SyncEngine::discard_stuck`], taking along what needs a stuck creation
-    /// ([`SyncEngine::discard_with_dependants`]).
+    /// [`Outbox::discard_stuck`], taking along what needs a stuck creation
+    /// ([`Outbox::discard_with_dependants`]).
     ///
     /// # Errors
-    /// As [`SyncEngine::discard_stuck`].
+    /// As [`Outbox::discard_stuck`].
     pub async fn discard_stuck_with_dependants(
         &self,
     ) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
         let all = Mutex::new(Vec::new());
         let discard = || self.discard_stuck_along(&all);
-        self.shared.between_runs(discard).await?;
+        self.engine.shared.between_runs(discard).await?;
         Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -157,11 +158,11 @@ impl SyncEngine {
     /// Registered entities with a stuck operation, each once, in the order of the queue.
     async fn stuck_entities(&self) -> Result<Vec<Key>, SyncError> {
         let query = OpQuery {
-            kinds: Some(self.kinds()),
+            kinds: Some(self.engine.kinds()),
             status: Some(OpStatus::Stuck),
             ..OpQuery::default()
         };
-        let ops = self.operations(&query).await?.into_iter();
+        let ops = self.list(&query).await?.into_iter();
         let mut met = BTreeSet::new();
         let keys = ops.map(|op| (op.kind, op.entity_id));
         Ok(keys.filter(|key| met.insert(key.clone())).collect())
@@ -169,7 +170,7 @@ impl SyncEngine {
 
     /// Discards while no run is under way, unless somebody needs the entity.
     async fn discard_alone(&self, kind: &Kind, id: &EntityId) -> Result<Discarded, SyncError> {
-        let context = self.context();
+        let context = self.engine.context();
         context.table(kind)?;
         let mut tx = context.begin(TxMode::Write).await?;
         let key = (kind.clone(), id.clone());
@@ -192,7 +193,7 @@ impl SyncEngine {
         kind: &Kind,
         id: &EntityId,
     ) -> Result<Vec<(Kind, EntityId, Discarded)>, SyncError> {
-        let context = self.context();
+        let context = self.engine.context();
         context.table(kind)?;
         let mut tx = context.begin(TxMode::Write).await?;
         let key = (kind.clone(), id.clone());
@@ -216,7 +217,7 @@ impl SyncEngine {
         key: &Key,
     ) -> Result<(Discarded, Vec<SyncEvent>), SyncError> {
         let (kind, id) = key;
-        let context = self.context();
+        let context = self.engine.context();
         let table = context.table(kind)?;
         let rules = context.rules(table);
         let mut entity = Entity::load_one(tx, table, id).await?;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::SyncEngine;
+use super::Outbox;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, OpStatus};
 use crate::references::{Key, Obstacle, Queues};
-use crate::store::{OpQuery, TxMode};
+use crate::store::{OpQuery, StoreTx, TxMode};
 
 /// An operation that no run will send before somebody acts or something else comes. Nothing counts
 /// against it meanwhile.
@@ -40,15 +40,15 @@ pub enum BlockedBy {
     UnregisteredKind,
 }
 
-impl SyncEngine {
+impl Outbox {
     /// Every operation that is blocked, in the order of the queue, with what is in its way. One that
     /// merely waits for its turn, or for others that wait for theirs, is not among them; nor is one
-    /// that is stuck itself ([`SyncEngine::stuck_operations`]).
+    /// that is stuck itself ([`Outbox::stuck`]).
     ///
     /// ```
     /// # use sync_core::{BlockedBy, SyncEngine, SyncError};
     /// # async fn example(engine: &SyncEngine) -> Result<(), SyncError> {
-    /// for blocked in engine.blocked().await? {
+    /// for blocked in engine.outbox().blocked().await? {
     ///     let what = format!("{}/{}", blocked.op.kind, blocked.op.entity_id);
     ///     match blocked.by {
     ///         BlockedBy::Operation(op) => println!("{what} waits for {}/{}", op.kind, op.entity_id),
@@ -63,12 +63,19 @@ impl SyncEngine {
     /// # Errors
     /// [`SyncError::Store`] if the database fails.
     pub async fn blocked(&self) -> Result<Vec<BlockedOperation>, SyncError> {
-        let context = self.context();
-        let mut tx = context.store.begin(TxMode::Read).await?;
-        let queues = Queues::all(&mut *tx, None).await?;
+        let mut tx = self.engine.context().store.begin(TxMode::Read).await?;
+        self.blocked_in(&mut *tx).await
+    }
+
+    pub(super) async fn blocked_in(
+        &self,
+        tx: &mut dyn StoreTx,
+    ) -> Result<Vec<BlockedOperation>, SyncError> {
+        let context = self.engine.context();
+        let queues = Queues::all(tx, None).await?;
         let references = &context.references;
-        let mut obstacles = queues.behind_parents(&mut *tx, references).await?;
-        for (key, children) in queues.behind_children(&mut *tx, references).await? {
+        let mut obstacles = queues.behind_parents(tx, references).await?;
+        for (key, children) in queues.behind_children(tx, references).await? {
             obstacles.entry(key).or_default().extend(children);
         }
         let mut blocked = Vec::new();
@@ -91,12 +98,12 @@ impl SyncEngine {
 
     /// Which operation holds this one up: the oldest one of its entity, if that is stuck or in a
     /// conflict that waits for a decision, or one of an entity that it refers to or that refers to
-    /// it ([`SyncEngine::blocked`] says more). `None`: nothing does, or there is no such operation.
+    /// it ([`Outbox::blocked`] says more). `None`: nothing does, or there is no such operation.
     ///
     /// # Errors
     /// [`SyncError::Store`] if the database fails.
     pub async fn blocked_by(&self, op_id: &OpId) -> Result<Option<Op>, SyncError> {
-        let mut tx = self.context().store.begin(TxMode::Read).await?;
+        let mut tx = self.engine.context().store.begin(TxMode::Read).await?;
         let query = OpQuery {
             op_id: Some(op_id.clone()),
             ..OpQuery::default()
@@ -109,7 +116,7 @@ impl SyncEngine {
         drop(tx);
         let holds_up = |head: &Op| head.op_id != *op_id && head.status != OpStatus::Pending;
         let head = head.filter(holds_up);
-        if head.is_some() || !self.context().references.concern(&op.kind) {
+        if head.is_some() || !self.engine.context().references.concern(&op.kind) {
             return Ok(head);
         }
         let mut blocked = self.blocked().await?.into_iter();
