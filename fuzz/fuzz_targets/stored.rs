@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry};
+use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResolvedConflict};
 use sync_core::{ColumnType, Op, ServerState, Shadow, Timestamp, Version};
 
 // The two files of the database crate that read what lies there; the crate itself would bring SQLite along.
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = codec::from_blob(input.0);
         return;
     };
-    match what % 8 {
+    match what % 9 {
         0 => both_ways::<Op>(text),
         1 => both_ways::<Shadow>(text),
         2 => both_ways::<CursorState>(text),
@@ -47,7 +47,8 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(again.as_ref().map(Timestamp::to_json), Ok(stamp.to_json()));
             }
         }
-        _ => column(ty, text),
+        7 => column(ty, text),
+        _ => both_ways::<ResolvedConflict>(text),
     }
 });
 
