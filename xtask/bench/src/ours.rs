@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::Instant;
 
-use sync_core::{SyncConfig, SyncEngine, SyncEntity, SyncOptions};
+use sync_core::{SyncConfig, SyncEngine, SyncEntity, SyncError, SyncOptions};
 use sync_rest::RestTransport;
-use sync_sqlx::SqliteStore;
+use sync_sqlx::{SqliteStore, Synchronous};
 
 use crate::data::{Task, task};
 use crate::measure::{Latencies, Measured};
 use crate::{PAGE, Result};
 
 async fn engine(url: &str, path: &Path) -> Result<SyncEngine> {
-    let store = SqliteStore::open(path).await?;
+    engine_on(url, SqliteStore::open(path).await?).await
+}
+
+async fn engine_on(url: &str, store: SqliteStore) -> Result<SyncEngine> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(Task::create_table_sql()))
         .execute(store.pool())
         .await?;
@@ -43,8 +46,29 @@ pub(crate) async fn write(path: &Path, count: u64) -> Result<Latencies> {
     for number in 0..count {
         let row = task(number);
         let started = Instant::now();
-        tasks.insert_and_enqueue(&row).await?;
+        tasks.insert(&row).await?;
         latencies.add(started.elapsed());
     }
     Ok(latencies)
+}
+
+/// Typed inserts of many writers at the same time, every commit on the disk.
+pub(crate) async fn write_at_once(path: &Path, count: u64, writers: u64) -> Result<Measured> {
+    let builder = SqliteStore::builder(path).synchronous(Synchronous::Full);
+    let engine = engine_on("http://127.0.0.1:9", builder.open().await?).await?;
+    let started = Instant::now();
+    let mut running = tokio::task::JoinSet::new();
+    for writer in 0..writers {
+        let tasks = engine.writer::<Task>()?;
+        running.spawn(async move {
+            for number in (writer..count).step_by(writers as usize) {
+                tasks.insert(&task(number)).await?;
+            }
+            Ok::<_, SyncError>(())
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(Measured::rows(count, started.elapsed()))
 }

@@ -107,7 +107,19 @@ fn apply(db: &mut Connection, page: &Page<'_>, token: &str) -> Result<()> {
 
 /// W3: one row and its outbox entry in each transaction.
 pub(crate) fn write(path: &Path, count: u64) -> Result<Latencies> {
+    insert(&mut open(path)?, count)
+}
+
+/// The same with every commit on the disk.
+pub(crate) fn write_synced(path: &Path, count: u64) -> Result<Measured> {
     let mut db = open(path)?;
+    db.execute_batch("PRAGMA synchronous=FULL")?;
+    let started = Instant::now();
+    insert(&mut db, count)?;
+    Ok(Measured::rows(count, started.elapsed()))
+}
+
+fn insert(db: &mut Connection, count: u64) -> Result<Latencies> {
     let mut latencies = Latencies::default();
     for number in 0..count {
         let row = task(number);
