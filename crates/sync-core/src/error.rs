@@ -1,11 +1,21 @@
 //! What can go wrong when the library is called.
 
+use crate::entity::InvalidEntity;
 use crate::id::{EntityId, InvalidId, Kind};
 use crate::record::InvalidRecord;
 use crate::store::StoreError;
 use crate::transport::TransportError;
 
 impl SyncError {
+    /// An entity that cannot be converted.
+    pub(crate) fn entity(kind: &Kind, error: InvalidEntity) -> Self {
+        let kind = kind.clone();
+        match error {
+            InvalidEntity::Json(source) => Self::Entity { kind, source },
+            InvalidEntity::Record(source) => Self::Record { kind, source },
+        }
+    }
+
     /// The error with the server's words, for what is kept and shown to the app; `Display` leaves
     /// them out.
     pub(crate) fn in_full(&self) -> String {

@@ -23,6 +23,7 @@ pub mod entity;
 pub mod env;
 pub mod error;
 pub mod event;
+mod field_merge;
 pub mod id;
 mod identity;
 pub mod json;

@@ -1,7 +1,7 @@
 //! How an entity's fields lie in a table.
 
+use crate::field_merge::FieldMerge;
 use crate::id::Kind;
-use crate::merge::FieldMerge;
 
 /// The type of a column, as far as a store must know it to keep values intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

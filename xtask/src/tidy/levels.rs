@@ -14,6 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &[
         "planted",
         "contents",
+        "base64",
         "id",
         "time",
         "json",
@@ -26,6 +27,7 @@ const LEVELS: &[&[&str]] = &[
         "entity",
         "changed_fields",
         "version",
+        "field_merge",
         "schema",
         "upcast",
     ],

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Conflict, ConflictResolver, Resolution, ResolverError};
-use crate::entity::{SyncEntity, entity_of, record_of};
-use crate::error::SyncError;
-use crate::id::Kind;
+use crate::entity::{InvalidEntity, SyncEntity, entity_of, record_of};
 use crate::record::Record;
 use crate::version::ServerState;
 
@@ -19,16 +17,16 @@ impl Conflict {
     /// version is left.
     ///
     /// # Errors
-    /// [`SyncError::Entity`] if a record does not parse as `T`.
-    pub fn typed<T: SyncEntity>(&self) -> Result<Conflict<T>, SyncError> {
-        let parse = |record: &Record| entity_of(&self.kind, record.clone());
+    /// If a record does not parse as `T`.
+    pub fn typed<T: SyncEntity>(&self) -> Result<Conflict<T>, InvalidEntity> {
+        let parse = |record: &Record| entity_of(record.clone());
         Ok(Conflict {
             kind: self.kind.clone(),
             entity_id: self.entity_id.clone(),
             op_id: self.op_id.clone(),
             local: self.local.as_ref().map(parse).transpose()?,
-            server: typed_state(&self.kind, &self.server)?,
-            base: typed_state(&self.kind, &self.base)?,
+            server: typed_state(&self.server)?,
+            base: typed_state(&self.base)?,
             changed_fields: self.changed_fields.clone(),
             local_time: self.local_time.clone(),
             server_time: self.server_time.clone(),
@@ -36,20 +34,17 @@ impl Conflict {
     }
 }
 
-fn typed_state<T: SyncEntity>(
-    kind: &Kind,
-    state: &ServerState,
-) -> Result<ServerState<T>, SyncError> {
+fn typed_state<T: SyncEntity>(state: &ServerState) -> Result<ServerState<T>, InvalidEntity> {
     Ok(match state {
         ServerState::Absent => ServerState::Absent,
         ServerState::Live { record, version } => ServerState::Live {
-            record: entity_of(kind, record.clone())?,
+            record: entity_of(record.clone())?,
             version: version.clone(),
         },
         ServerState::Deleted { record, version } => ServerState::Deleted {
             record: record
                 .as_ref()
-                .and_then(|record| entity_of(kind, record.clone()).ok()),
+                .and_then(|record| entity_of(record.clone()).ok()),
             version: version.clone(),
         },
     })
@@ -59,11 +54,11 @@ fn typed_state<T: SyncEntity>(
 pub(super) fn record_of_merged<T: SyncEntity>(
     entity: &T,
     conflict: &Conflict,
-) -> Result<Record, SyncError> {
+) -> Result<Record, ResolverError> {
     let schema = T::schema()?;
     let known = conflict.server_record().or(conflict.local.as_ref());
     let mut merged = known.cloned().unwrap_or_default();
-    for (name, value) in record_of(&conflict.kind, entity)?.into_fields() {
+    for (name, value) in record_of(entity)?.into_fields() {
         let column = schema.by_field(&name);
         if !column.is_some_and(|column| column.local_only) {
             merged.fields_mut().insert(name, value);

@@ -1,33 +1,36 @@
 //! Entities as records, and back.
 
 use super::{SyncEntity, finite};
-use crate::error::SyncError;
-use crate::id::Kind;
-use crate::record::Record;
+use crate::record::{InvalidRecord, Record};
+
+/// Why an entity is no record, or a record no entity of its type.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEntity {
+    /// It cannot be converted to or from JSON. The message names fields and types, no contents.
+    #[error("it cannot be converted to or from JSON: {0}")]
+    Json(#[source] serde_json::Error),
+    /// It lacks what a record needs.
+    #[error("it is no usable record: {0}")]
+    Record(#[from] InvalidRecord),
+}
 
 /// The entity as a record.
-pub(crate) fn record_of<T: SyncEntity>(kind: &Kind, entity: &T) -> Result<Record, SyncError> {
+pub(crate) fn record_of<T: SyncEntity>(entity: &T) -> Result<Record, InvalidEntity> {
     if let Some(complaint) = finite::complaint(entity) {
-        return Err(SyncError::Entity {
-            kind: kind.clone(),
-            source: serde::ser::Error::custom(complaint),
-        });
+        return Err(InvalidEntity::Json(serde::ser::Error::custom(complaint)));
     }
-    let value = serde_json::to_value(entity).map_err(|error| not_converted(kind, &error))?;
-    let kind = kind.clone();
-    Record::try_from(value).map_err(|source| SyncError::Record { kind, source })
+    let value = serde_json::to_value(entity).map_err(|error| not_converted(&error))?;
+    Ok(Record::try_from(value)?)
 }
 
 /// The row as an entity.
-pub(crate) fn entity_of<T: SyncEntity>(kind: &Kind, row: Record) -> Result<T, SyncError> {
-    serde_json::from_value(row.into()).map_err(|error| not_converted(kind, &error))
+pub(crate) fn entity_of<T: SyncEntity>(row: Record) -> Result<T, InvalidEntity> {
+    serde_json::from_value(row.into()).map_err(|error| not_converted(&error))
 }
 
-fn not_converted(kind: &Kind, error: &serde_json::Error) -> SyncError {
-    SyncError::Entity {
-        kind: kind.clone(),
-        source: without_contents(error),
-    }
+fn not_converted(error: &serde_json::Error) -> InvalidEntity {
+    InvalidEntity::Json(without_contents(error))
 }
 
 /// The error as far as it names fields and types; serde repeats the value that does not fit.

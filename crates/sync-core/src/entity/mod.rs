@@ -3,6 +3,7 @@
 mod convert;
 mod finite;
 
+pub use convert::InvalidEntity;
 pub(crate) use convert::{entity_of, record_of, without_contents};
 
 use serde::Serialize;

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::MergeResult;
-use super::policy::FieldMerge;
 use super::value::{Base, Merged, merge_value};
+use super::{FieldMerge, MergeResult};
 use crate::changed_fields::ChangedFields;
 use crate::json::{JsonMap, clone_value, non_null, same_optional};
 use crate::system_fields::is_system_field;

@@ -53,9 +53,9 @@ mod value;
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub use crate::field_merge::FieldMerge;
 pub use fields::{preserving_merge, preserving_merge_with};
 pub use overlay::{deep_merge, default_merge};
-pub use policy::FieldMerge;
 
 use crate::contents::Contents;
 use crate::json::JsonMap;

@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 
 use serde_json::Value;
 
-use super::record::{RecordWriter, RecordWriterIn};
+use super::record::RecordWriter;
+use super::within::EntityWriterIn;
 use super::write::Write;
 use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
-use crate::entity::{SyncEntity, entity_of, record_of};
+use crate::entity::{SyncEntity, record_of};
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
 use crate::record::Record;
@@ -40,7 +41,7 @@ use crate::store::{StoreTx, TxMode};
 /// | [`replace`](Self::replace) | [`replace_and_enqueue`](Self::replace_and_enqueue) |
 /// | [`delete`](Self::delete) | [`delete_and_enqueue`](Self::delete_and_enqueue) |
 pub struct EntityWriter<T> {
-    records: RecordWriter,
+    pub(super) records: RecordWriter,
     entity: PhantomData<fn(&T)>,
 }
 
@@ -207,7 +208,7 @@ impl<T: SyncEntity> EntityWriter<T> {
     /// # }
     /// ```
     pub fn within<'w>(&'w self, tx: &'w mut dyn StoreTx) -> EntityWriterIn<'w, T> {
-        EntityWriterIn { writer: self, tx }
+        EntityWriterIn::new(self, tx)
     }
 
     /// The entity with this id, unless it does not exist or is deleted.
@@ -260,11 +261,11 @@ impl<T: SyncEntity> EntityWriter<T> {
         &self.records.kind
     }
 
-    fn record(&self, entity: &T) -> Result<Record, SyncError> {
-        record_of(self.kind(), entity)
+    pub(super) fn record(&self, entity: &T) -> Result<Record, SyncError> {
+        record_of(entity).map_err(|error| SyncError::entity(self.kind(), error))
     }
 
-    fn changes(&self, before: &T, after: &T) -> Result<Write, SyncError> {
+    pub(super) fn changes(&self, before: &T, after: &T) -> Result<Write, SyncError> {
         let (after, changed) = difference(&self.record(before)?, self.record(after)?);
         Ok(Write::Change(after, changed))
     }
@@ -293,111 +294,6 @@ impl<T> fmt::Debug for EntityWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EntityWriter")
             .field("kind", &self.records.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An [`EntityWriter`] in a transaction of the app's, from [`EntityWriter::within`].
-///
-/// After an error the transaction must be dropped.
-pub struct EntityWriterIn<'w, T> {
-    writer: &'w EntityWriter<T>,
-    tx: &'w mut dyn StoreTx,
-}
-
-impl<T: SyncEntity> EntityWriterIn<'_, T> {
-    /// As [`EntityWriter::insert`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::insert`].
-    pub async fn insert(&mut self, entity: &T) -> Result<(), SyncError> {
-        let record = self.writer.record(entity)?;
-        self.records().insert(record).await
-    }
-
-    /// As [`EntityWriter::update`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::update`].
-    pub async fn update(&mut self, before: &T, after: &T) -> Result<bool, SyncError> {
-        let write = self.writer.changes(before, after)?;
-        self.records().write(write).await
-    }
-
-    /// As [`EntityWriter::update_with`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::update_with`].
-    pub async fn update_with(
-        &mut self,
-        id: impl AsRef<str>,
-        change: impl FnOnce(&mut T) + Send,
-    ) -> Result<bool, SyncError> {
-        let id = EntityId::new(id)?;
-        let Some(mut entity) = self.get(&id).await? else {
-            let kind = self.writer.kind().clone();
-            return Err(SyncError::NotFound { kind, id });
-        };
-        let before = self.writer.record(&entity)?;
-        change(&mut entity);
-        let (after, changed) = difference(&before, self.writer.record(&entity)?);
-        self.records().write(Write::Change(after, changed)).await
-    }
-
-    /// As [`EntityWriter::replace`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::replace`].
-    pub async fn replace(&mut self, entity: &T) -> Result<bool, SyncError> {
-        let record = self.writer.record(entity)?;
-        self.records().replace(record).await
-    }
-
-    /// As [`EntityWriter::upsert`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::upsert`].
-    pub async fn upsert(&mut self, entity: &T) -> Result<bool, SyncError> {
-        let record = self.writer.record(entity)?;
-        self.records().upsert(record).await
-    }
-
-    /// As [`EntityWriter::delete`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::delete`].
-    pub async fn delete(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
-        self.records().delete(&EntityId::new(id)?).await
-    }
-
-    /// As [`EntityWriter::restore`].
-    ///
-    /// # Errors
-    /// As [`EntityWriter::restore`].
-    pub async fn restore(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
-        self.records().restore(&EntityId::new(id)?).await
-    }
-
-    /// As [`EntityWriter::get`], with what this transaction wrote.
-    ///
-    /// # Errors
-    /// As [`EntityWriter::get`].
-    pub async fn get(&mut self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
-        let kind = self.writer.kind();
-        let rows = self.tx.app_rows(kind, &[EntityId::new(id)?]).await?;
-        let live = rows.into_iter().find(|row| !row.is_deleted());
-        live.map(|row| entity_of(kind, row)).transpose()
-    }
-
-    fn records(&mut self) -> RecordWriterIn<'_> {
-        self.writer.records.within(&mut *self.tx)
-    }
-}
-
-impl<T> fmt::Debug for EntityWriterIn<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EntityWriterIn")
-            .field("kind", &self.writer.records.kind)
             .finish_non_exhaustive()
     }
 }

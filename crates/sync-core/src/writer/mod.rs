@@ -4,11 +4,13 @@ mod entity;
 mod group;
 mod record;
 mod repository;
+mod within;
 mod write;
 
+pub use entity::EntityWriter;
 pub(crate) use entity::difference;
-pub use entity::{EntityWriter, EntityWriterIn};
 pub(crate) use group::GroupCommit;
-pub use record::{RecordWriter, RecordWriterIn};
+pub use record::RecordWriter;
 pub use repository::SyncRepository;
+pub use within::{EntityWriterIn, RecordWriterIn};
 pub(crate) use write::{Write, without_tombstone};

@@ -1,5 +1,6 @@
 //! Writes of JSON records.
 
+use super::within::RecordWriterIn;
 use super::write::Write;
 use crate::changed_fields::ChangedFields;
 use crate::engine::SyncEngine;
@@ -142,7 +143,7 @@ impl RecordWriter {
     /// # }
     /// ```
     pub fn within<'w>(&'w self, tx: &'w mut dyn StoreTx) -> RecordWriterIn<'w> {
-        RecordWriterIn { writer: self, tx }
+        RecordWriterIn::new(self, tx)
     }
 
     pub(super) async fn write(&self, write: Write) -> Result<bool, SyncError> {
@@ -152,79 +153,5 @@ impl RecordWriter {
     /// All or none; how many changed anything?
     pub(super) async fn write_all(&self, writes: Vec<Write>) -> Result<u64, SyncError> {
         self.engine.group_commit().write(self, writes).await
-    }
-}
-
-/// A [`RecordWriter`] in a transaction of the app's, from [`RecordWriter::within`].
-///
-/// After an error the transaction must be dropped.
-pub struct RecordWriterIn<'w> {
-    writer: &'w RecordWriter,
-    tx: &'w mut dyn StoreTx,
-}
-
-impl RecordWriterIn<'_> {
-    /// As [`RecordWriter::insert`].
-    ///
-    /// # Errors
-    /// As [`RecordWriter::insert`].
-    pub async fn insert(&mut self, record: Record) -> Result<(), SyncError> {
-        self.write(Write::Insert(record)).await.map(drop)
-    }
-
-    /// As [`RecordWriter::replace`].
-    ///
-    /// # Errors
-    /// As [`RecordWriter::replace`].
-    pub async fn replace(&mut self, record: Record) -> Result<bool, SyncError> {
-        self.write(Write::Replace(record)).await
-    }
-
-    /// As [`RecordWriter::change`].
-    ///
-    /// # Errors
-    /// As [`RecordWriter::change`].
-    pub async fn change(
-        &mut self,
-        record: Record,
-        changed: &ChangedFields,
-    ) -> Result<bool, SyncError> {
-        self.write(Write::Change(record, changed.clone())).await
-    }
-
-    /// As [`RecordWriter::upsert`].
-    ///
-    /// # Errors
-    /// As [`RecordWriter::upsert`].
-    pub async fn upsert(&mut self, record: Record) -> Result<bool, SyncError> {
-        self.write(Write::Upsert(record)).await
-    }
-
-    /// As [`RecordWriter::delete`].
-    ///
-    /// # Errors
-    /// As [`RecordWriter::delete`].
-    pub async fn delete(&mut self, id: &EntityId) -> Result<bool, SyncError> {
-        self.write(Write::Delete(id.clone())).await
-    }
-
-    /// As [`RecordWriter::restore`].
-    ///
-    /// # Errors
-    /// As [`RecordWriter::restore`].
-    pub async fn restore(&mut self, id: &EntityId) -> Result<bool, SyncError> {
-        self.write(Write::Restore(id.clone())).await
-    }
-
-    pub(super) async fn write(&mut self, write: Write) -> Result<bool, SyncError> {
-        self.writer.apply(self.tx, write).await
-    }
-}
-
-impl std::fmt::Debug for RecordWriterIn<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordWriterIn")
-            .field("kind", &self.writer.kind)
-            .finish_non_exhaustive()
     }
 }

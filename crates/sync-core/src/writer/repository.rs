@@ -79,8 +79,11 @@ impl<T: SyncEntity> SyncRepository<T> {
         let live = rows
             .try_flatten()
             .try_filter(|row: &Record| std::future::ready(!row.is_deleted()));
-        live.and_then(move |row| std::future::ready(entity_of(kind, row)))
-            .boxed()
+        live.and_then(move |row| {
+            let entity = entity_of(row).map_err(|error| SyncError::entity(kind, error));
+            std::future::ready(entity)
+        })
+        .boxed()
     }
 
     /// Creates an entity; as [`EntityWriter::insert`].

@@ -2,6 +2,7 @@
 
 pub(crate) mod bookkeeping;
 pub(crate) mod outbox;
+pub(crate) mod read;
 pub(crate) mod rows;
 mod salvage;
 pub(crate) mod shadow;

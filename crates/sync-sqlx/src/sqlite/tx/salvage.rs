@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use sync_core::store::StoreError;
 use sync_core::{Change, EntityId, Fate, Kind, Op, OpId, OpStatus, Timestamp};
 
-use super::rows;
+use super::read;
 use crate::codec::stamp_from_text;
 use crate::error::{Context, corrupt};
 use crate::sqlite::table::{Tables, table_of};
@@ -65,7 +65,7 @@ fn content(
     id: &EntityId,
 ) -> Result<Change, StoreError> {
     let table = table_of(tables, kind)?;
-    let row = rows::get(db, table, std::slice::from_ref(id))?.pop();
+    let row = read::get(db, table, std::slice::from_ref(id))?.pop();
     let payload =
         row.ok_or_else(|| corrupt(WHAT, format!("{kind}/{id} has no row to read it from")))?;
     Ok(Change::Upsert {

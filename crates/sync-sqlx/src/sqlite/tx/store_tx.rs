@@ -8,7 +8,7 @@ use sync_core::store::{
 use sync_core::{EntityId, Kind, Op, OpId, Record, Shadow, Version};
 
 use super::shape::newest;
-use super::{SqliteTx, bookkeeping, outbox, rows, shadow, versions};
+use super::{SqliteTx, bookkeeping, outbox, read, rows, shadow, versions};
 
 /// So many rows are written before other tasks of this thread get their turn.
 const SLICE: usize = 1_000;
@@ -26,12 +26,12 @@ impl SqliteTx<'_> {
 #[async_trait]
 impl StoreTx for SqliteTx<'_> {
     async fn get(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError> {
-        self.step(|db, work| rows::get(db, &*work.table(kind)?, ids))
+        self.step(|db, work| read::get(db, &*work.table(kind)?, ids))
             .await
     }
 
     async fn app_rows(&mut self, kind: &Kind, ids: &[EntityId]) -> Result<Vec<Record>, StoreError> {
-        self.step(|db, work| rows::app_rows(db, &*work.table(kind)?, ids))
+        self.step(|db, work| read::app_rows(db, &*work.table(kind)?, ids))
             .await
     }
 
@@ -41,7 +41,7 @@ impl StoreTx for SqliteTx<'_> {
         after: Option<&EntityId>,
         limit: u32,
     ) -> Result<Vec<Record>, StoreError> {
-        self.step(|db, work| rows::app_rows_after(db, &*work.table(kind)?, after, limit))
+        self.step(|db, work| read::app_rows_after(db, &*work.table(kind)?, after, limit))
             .await
     }
 
@@ -190,7 +190,7 @@ impl StoreTx for SqliteTx<'_> {
         after: Option<&EntityId>,
         limit: u32,
     ) -> Result<Vec<(EntityId, Vec<String>)>, StoreError> {
-        self.step(|db, work| rows::misplaced(db, &*work.table(kind)?, after, limit))
+        self.step(|db, work| read::misplaced(db, &*work.table(kind)?, after, limit))
             .await
     }
 

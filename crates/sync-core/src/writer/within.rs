@@ -1,0 +1,201 @@
+//! Writers in a transaction of the app's.
+
+use std::fmt;
+
+use super::entity::{EntityWriter, difference};
+use super::record::RecordWriter;
+use super::write::Write;
+use crate::changed_fields::ChangedFields;
+use crate::entity::{SyncEntity, entity_of};
+use crate::error::SyncError;
+use crate::id::EntityId;
+use crate::record::Record;
+use crate::store::StoreTx;
+
+/// A [`RecordWriter`] in a transaction of the app's, from [`RecordWriter::within`].
+///
+/// After an error the transaction must be dropped.
+pub struct RecordWriterIn<'w> {
+    writer: &'w RecordWriter,
+    tx: &'w mut dyn StoreTx,
+}
+
+impl<'w> RecordWriterIn<'w> {
+    pub(super) fn new(writer: &'w RecordWriter, tx: &'w mut dyn StoreTx) -> Self {
+        Self { writer, tx }
+    }
+
+    /// As [`RecordWriter::insert`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::insert`].
+    pub async fn insert(&mut self, record: Record) -> Result<(), SyncError> {
+        self.write(Write::Insert(record)).await.map(drop)
+    }
+
+    /// As [`RecordWriter::replace`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::replace`].
+    pub async fn replace(&mut self, record: Record) -> Result<bool, SyncError> {
+        self.write(Write::Replace(record)).await
+    }
+
+    /// As [`RecordWriter::change`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::change`].
+    pub async fn change(
+        &mut self,
+        record: Record,
+        changed: &ChangedFields,
+    ) -> Result<bool, SyncError> {
+        self.write(Write::Change(record, changed.clone())).await
+    }
+
+    /// As [`RecordWriter::upsert`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::upsert`].
+    pub async fn upsert(&mut self, record: Record) -> Result<bool, SyncError> {
+        self.write(Write::Upsert(record)).await
+    }
+
+    /// As [`RecordWriter::delete`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::delete`].
+    pub async fn delete(&mut self, id: &EntityId) -> Result<bool, SyncError> {
+        self.write(Write::Delete(id.clone())).await
+    }
+
+    /// As [`RecordWriter::restore`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::restore`].
+    pub async fn restore(&mut self, id: &EntityId) -> Result<bool, SyncError> {
+        self.write(Write::Restore(id.clone())).await
+    }
+
+    pub(super) async fn write(&mut self, write: Write) -> Result<bool, SyncError> {
+        self.writer.apply(self.tx, write).await
+    }
+}
+
+impl fmt::Debug for RecordWriterIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordWriterIn")
+            .field("kind", &self.writer.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An [`EntityWriter`] in a transaction of the app's, from [`EntityWriter::within`].
+///
+/// After an error the transaction must be dropped.
+pub struct EntityWriterIn<'w, T> {
+    writer: &'w EntityWriter<T>,
+    tx: &'w mut dyn StoreTx,
+}
+
+impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
+    pub(super) fn new(writer: &'w EntityWriter<T>, tx: &'w mut dyn StoreTx) -> Self {
+        Self { writer, tx }
+    }
+
+    /// As [`EntityWriter::insert`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert`].
+    pub async fn insert(&mut self, entity: &T) -> Result<(), SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().insert(record).await
+    }
+
+    /// As [`EntityWriter::update`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update`].
+    pub async fn update(&mut self, before: &T, after: &T) -> Result<bool, SyncError> {
+        let write = self.writer.changes(before, after)?;
+        self.records().write(write).await
+    }
+
+    /// As [`EntityWriter::update_with`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update_with`].
+    pub async fn update_with(
+        &mut self,
+        id: impl AsRef<str>,
+        change: impl FnOnce(&mut T) + Send,
+    ) -> Result<bool, SyncError> {
+        let id = EntityId::new(id)?;
+        let Some(mut entity) = self.get(&id).await? else {
+            let kind = self.writer.kind().clone();
+            return Err(SyncError::NotFound { kind, id });
+        };
+        let before = self.writer.record(&entity)?;
+        change(&mut entity);
+        let (after, changed) = difference(&before, self.writer.record(&entity)?);
+        self.records().write(Write::Change(after, changed)).await
+    }
+
+    /// As [`EntityWriter::replace`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::replace`].
+    pub async fn replace(&mut self, entity: &T) -> Result<bool, SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().replace(record).await
+    }
+
+    /// As [`EntityWriter::upsert`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::upsert`].
+    pub async fn upsert(&mut self, entity: &T) -> Result<bool, SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().upsert(record).await
+    }
+
+    /// As [`EntityWriter::delete`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete`].
+    pub async fn delete(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.records().delete(&EntityId::new(id)?).await
+    }
+
+    /// As [`EntityWriter::restore`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::restore`].
+    pub async fn restore(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.records().restore(&EntityId::new(id)?).await
+    }
+
+    /// As [`EntityWriter::get`], with what this transaction wrote.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::get`].
+    pub async fn get(&mut self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
+        let kind = self.writer.kind();
+        let rows = self.tx.app_rows(kind, &[EntityId::new(id)?]).await?;
+        let live = rows.into_iter().find(|row| !row.is_deleted());
+        let entity = live.map(entity_of).transpose();
+        entity.map_err(|error| SyncError::entity(kind, error))
+    }
+
+    fn records(&mut self) -> RecordWriterIn<'_> {
+        self.writer.records.within(&mut *self.tx)
+    }
+}
+
+impl<T> fmt::Debug for EntityWriterIn<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntityWriterIn")
+            .field("kind", &self.writer.records.kind)
+            .finish_non_exhaustive()
+    }
+}
