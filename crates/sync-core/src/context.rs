@@ -12,6 +12,7 @@ use crate::id::Kind;
 use crate::identity::Identity;
 use crate::lease::Lease;
 use crate::outbox::{Entity, Refused, Rules};
+use crate::priority::Priorities;
 use crate::quarantine;
 use crate::references::{self, References};
 use crate::stats::SyncStats;
@@ -53,6 +54,7 @@ pub(crate) struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) tables: BTreeMap<Kind, Table>,
     pub(crate) references: References,
+    pub(crate) priorities: Priorities,
     pub(crate) config: SyncConfig,
     pub(crate) env: Env,
     pub(crate) retry: Arc<dyn RetryPolicy>,

@@ -33,6 +33,7 @@ pub mod merge;
 pub mod op;
 mod outbox;
 mod owed;
+mod priority;
 mod pull;
 mod push;
 mod quarantine;

@@ -100,6 +100,8 @@ pub struct TableConfig {
     pub sync_interval: Option<Duration>,
     /// Fold edits of one entity into one operation (the default), or send every single one.
     pub coalesce: Option<bool>,
+    /// How urgent it is: kinds of a higher number push and pull first. Default 0.
+    pub priority: i32,
     /// Extra query parameters of its pull: partial sync.
     pub filter: Vec<(String, String)>,
     /// Its fields that hold the id of an entity of another kind, each with that kind.
@@ -180,6 +182,21 @@ impl TableConfig {
         self
     }
 
+    /// Pushes and pulls it before the tables of a lower number, after those of a higher one; the
+    /// default is 0. Kinds that it refers to come along with it, because they must come first.
+    /// Within one number the order is that of writing, and kinds are pulled side by side.
+    ///
+    /// ```
+    /// # use sync_core::TableConfig;
+    /// let orders = TableConfig::new().priority(10);
+    /// let reading_habits = TableConfig::new().priority(-1);
+    /// ```
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Lifts records that were written under version `from` of this table's schema to the next
     /// version. The first version is 1, and a table without an upcast is at that; one with upcasts
     /// is at the version that the last of them leads to.
@@ -250,6 +267,7 @@ pub(crate) struct Table {
     pub(crate) page_size: u32,
     pub(crate) sync_interval: Option<Duration>,
     pub(crate) coalesce: bool,
+    pub(crate) priority: i32,
     pub(crate) filter: Vec<(String, String)>,
     /// What the table declares; [`crate::references::References`] is what became of it.
     pub(crate) references: Vec<(String, String)>,
@@ -278,6 +296,7 @@ impl Table {
             page_size: own.page_size.unwrap_or(page_size),
             sync_interval: own.sync_interval,
             coalesce: own.coalesce.unwrap_or(true),
+            priority: own.priority,
             filter: own.filter,
             references: own.references,
             upcasts: own.upcasts,

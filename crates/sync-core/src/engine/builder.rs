@@ -23,6 +23,7 @@ use crate::id::{InvalidId, Kind};
 use crate::identity::{Identity, IdentityLayer};
 use crate::layers::{self, FenceLayer};
 use crate::lease::Lease;
+use crate::priority::Priorities;
 use crate::references::References;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
@@ -175,6 +176,7 @@ impl SyncEngineBuilder {
             store: self.store,
             transport: Arc::new(IdentityLayer::new(transport, identity.clone())),
             identity,
+            priorities: Priorities::new(&tables, &references),
             tables,
             references,
             events: EventHub::new(self.config.event_capacity),

@@ -68,14 +68,15 @@ impl<'a> PullPhase<'a> {
         Self { context, resync }
     }
 
-    /// Pulls the kinds, some at the same time, parents before their children; what fails for one
-    /// does not touch the others.
+    /// Pulls the kinds, the most urgent first, some at the same time, parents before their children;
+    /// what fails for one does not touch the others.
     pub(crate) async fn run(&self, kinds: Vec<Kind>) -> Result<PullOutcome, SyncError> {
         let mut total = PullOutcome {
             end: PhaseEnd::Completed,
             ..PullOutcome::default()
         };
-        for level in self.context.references.levels(kinds.clone()) {
+        let classes = self.context.priorities.classes(kinds.clone()).into_iter();
+        for level in classes.flat_map(|class| self.context.references.levels(class)) {
             let pulls = stream::iter(level).map(|kind| self.pull_kind(kind));
             let outcomes: Vec<KindOutcome> = pulls
                 .buffer_unordered(self.context.config.pull_concurrency)

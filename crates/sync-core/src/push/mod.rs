@@ -73,18 +73,14 @@ impl<'a> PushPhase<'a> {
     /// Tries each waiting operation once.
     pub(crate) async fn run(&mut self) -> Result<PhaseEnd, SyncError> {
         self.prepare().await?;
+        let classes = self.context.priorities.classes(self.kinds.clone());
         for in_trouble in [false, true] {
-            let mut after_seq = None;
-            while self.end.is_none() {
-                let mut heads = self.claim(in_trouble, after_seq).await?;
-                let Some(last) = heads.last() else { break };
-                after_seq = Some(last.seq);
-                if planted!(OrderByClock) {
-                    heads.sort_by(|one, other| one.written_at.cmp(&other.written_at));
+            for (place, kinds) in classes.iter().enumerate() {
+                if place > 0 {
+                    // What waited for others of its class goes before what is less urgent.
+                    self.send_waiting().await?;
                 }
-                let fresh = |key: &Key| !self.attempts.contains_key(key);
-                let keys: Vec<Key> = heads.into_iter().map(key_of).filter(fresh).collect();
-                self.drive(keys.into()).await?;
+                self.send_class(kinds, in_trouble).await?;
             }
         }
         self.send_waiting().await?;
@@ -103,6 +99,23 @@ impl<'a> PushPhase<'a> {
             PhaseEnd::ServerRestored
         };
         Ok(self.end.take().unwrap_or(end))
+    }
+
+    /// Tries the waiting operations of these kinds, in the order of the queue.
+    async fn send_class(&mut self, kinds: &[Kind], in_trouble: bool) -> Result<(), SyncError> {
+        let mut after_seq = None;
+        while self.end.is_none() {
+            let mut heads = self.claim(kinds, in_trouble, after_seq).await?;
+            let Some(last) = heads.last() else { break };
+            after_seq = Some(last.seq);
+            if planted!(OrderByClock) {
+                heads.sort_by(|one, other| one.written_at.cmp(&other.written_at));
+            }
+            let fresh = |key: &Key| !self.attempts.contains_key(key);
+            let keys: Vec<Key> = heads.into_iter().map(key_of).filter(fresh).collect();
+            self.drive(keys.into()).await?;
+        }
+        Ok(())
     }
 
     /// Fixes what this run works on, and lets open conflicts take part that nobody put off.
@@ -162,9 +175,14 @@ impl<'a> PushPhase<'a> {
     }
 
     /// The next heads in order, healthy ones or those in trouble.
-    async fn claim(&mut self, in_trouble: bool, after: Option<i64>) -> Result<Vec<Op>, SyncError> {
+    async fn claim(
+        &mut self,
+        kinds: &[Kind],
+        in_trouble: bool,
+        after: Option<i64>,
+    ) -> Result<Vec<Op>, SyncError> {
         let query = OpQuery {
-            kinds: Some(self.kinds.clone()),
+            kinds: Some(kinds.to_vec()),
             heads_only: true,
             status: Some(OpStatus::Pending),
             in_trouble: Some(in_trouble),

@@ -20,6 +20,7 @@ mod hazards;
 mod history;
 mod interruptions;
 mod lost_answers;
+mod per_table_settings;
 mod pulling;
 mod references;
 mod resolvers;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sync_core::store::OpQuery;
 use sync_core::{
     ChangedFields, ConflictStrategy, EntityId, EventStream, Kind, Op, Record, RecordWriter,
-    SyncConfig, SyncEngine, SyncEngineBuilder, SyncEntity, SyncError, SyncEvent, SyncReport,
+    SyncConfig, SyncEngine, SyncEntity, SyncError, SyncEvent, SyncReport,
     TableConfig,
 };
 use sync_rest::{RestTransport, RestTransportBuilder};
@@ -63,7 +63,7 @@ pub(crate) struct Setup {
     table: TableConfig,
     config: SyncConfig,
     rest: Box<dyn FnOnce(RestTransportBuilder) -> RestTransportBuilder>,
-    more: fn(SyncEngineBuilder) -> SyncEngineBuilder,
+    labels: Option<TableConfig>,
     account: Option<&'static str>,
 }
 
@@ -81,7 +81,7 @@ impl Setup {
                 // Its heartbeat sleeps longer than the world lets pass by itself.
                 .with_lease_duration(Duration::from_secs(90)),
             rest: Box::new(|rest| rest),
-            more: |builder| builder,
+            labels: None,
             account: None,
         }
     }
@@ -108,8 +108,12 @@ impl Setup {
         self
     }
 
-    pub(crate) fn with_labels(mut self) -> Self {
-        self.more = |builder| builder.table::<Label>();
+    pub(crate) fn with_labels(self) -> Self {
+        self.labels(TableConfig::new())
+    }
+
+    pub(crate) fn labels(mut self, table: TableConfig) -> Self {
+        self.labels = Some(table);
         self
     }
 
@@ -144,7 +148,10 @@ impl Setup {
             .table_with::<Note>(self.table)
             .config(self.config)
             .env(self.world.env());
-        let builder = (self.more)(builder);
+        let builder = match self.labels {
+            Some(table) => builder.table_with::<Label>(table),
+            None => builder,
+        };
         let builder = match self.account {
             Some(account) => builder.account(account),
             None => builder,
