@@ -22,6 +22,7 @@ use crate::store::{
 use crate::table::Table;
 use crate::time::Timestamp;
 use crate::transport::{Answer, Features, PushOutcome, PushResult, Transport};
+use crate::travel::Direction;
 use crate::version::ServerState;
 
 /// Where it is noted whose the database is.
@@ -131,9 +132,33 @@ impl Context {
         }
     }
 
-    pub(crate) fn kinds(&self, wanted: Option<&BTreeSet<Kind>>) -> Vec<Kind> {
-        let chosen = |kind: &&Kind| wanted.is_none_or(|wanted| wanted.contains(*kind));
-        self.tables.keys().filter(chosen).cloned().collect()
+    /// Those of the wanted kinds whose edits go to the server; `None` = of all.
+    pub(crate) fn push_kinds(&self, wanted: Option<&BTreeSet<Kind>>) -> Vec<Kind> {
+        self.kinds(wanted, Direction::pushes)
+    }
+
+    /// Those of the wanted kinds that are pulled; `None` = of all.
+    pub(crate) fn pull_kinds(&self, wanted: Option<&BTreeSet<Kind>>) -> Vec<Kind> {
+        self.kinds(wanted, Direction::pulls)
+    }
+
+    fn kinds(
+        &self,
+        wanted: Option<&BTreeSet<Kind>>,
+        travels: impl Fn(Direction) -> bool,
+    ) -> Vec<Kind> {
+        let is_wanted = |kind: &Kind| wanted.is_none_or(|wanted| wanted.contains(kind));
+        let chosen = self
+            .tables
+            .iter()
+            .filter(|(kind, table)| is_wanted(kind) && travels(table.direction));
+        chosen.map(|(kind, _)| kind.clone()).collect()
+    }
+
+    /// Is this kind ever pulled?
+    pub(crate) fn pulls(&self, kind: &Kind) -> bool {
+        let table = self.tables.get(kind);
+        table.is_none_or(|table| table.direction.pulls())
     }
 
     /// Notes what came with an answer and hands the answer on.

@@ -90,6 +90,14 @@ pub enum SyncError {
         /// The field.
         field: String,
     },
+    /// Nothing of this kind is written here.
+    #[error(
+        "{kind} is only pulled (Direction::PullOnly), so nothing of it can be written: write it on the server, or register its table with Direction::Both"
+    )]
+    PullOnly {
+        /// The kind.
+        kind: Kind,
+    },
     /// The table refuses the row.
     #[error("{kind}/{id} was refused by its table: {reason}")]
     RowRejected {

@@ -46,6 +46,7 @@ pub mod system_fields;
 pub mod table;
 pub mod time;
 pub mod transport;
+mod travel;
 pub mod upcast;
 pub mod version;
 pub mod writer;
@@ -79,6 +80,7 @@ pub use store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreTx, TxMode}
 pub use table::{BadRow, ExistingRows, SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
+pub use travel::Direction;
 pub use version::{ServerState, Version};
 pub use writer::{EntityWriter, EntityWriterIn, RecordWriter, RecordWriterIn, SyncRepository};
 

@@ -77,7 +77,12 @@ mod tests {
 
     #[test]
     fn kinds_without_a_priority_are_one_class_between_the_urgent_and_the_idle_ones() {
-        let classes = classes(&[("a", 0, None), ("b", -1, None), ("c", 7, None), ("d", 0, None)]);
+        let classes = classes(&[
+            ("a", 0, None),
+            ("b", -1, None),
+            ("c", 7, None),
+            ("d", 0, None),
+        ]);
         assert_eq!(classes, [vec!["c"], vec!["a", "d"], vec!["b"]]);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::conflict::{ConflictResolver, ConflictStrategy, MergeFunction};
 use crate::record::Record;
 use crate::schema::TableSchema;
+use crate::travel::Direction;
 use crate::upcast::Upcasts;
 
 /// What becomes of the row of a deleted entity.
@@ -102,6 +103,8 @@ pub struct TableConfig {
     pub coalesce: Option<bool>,
     /// How urgent it is: kinds of a higher number push and pull first. Default 0.
     pub priority: i32,
+    /// Which way its records travel. Default: both.
+    pub direction: Direction,
     /// Extra query parameters of its pull: partial sync.
     pub filter: Vec<(String, String)>,
     /// Its fields that hold the id of an entity of another kind, each with that kind.
@@ -197,6 +200,18 @@ impl TableConfig {
         self
     }
 
+    /// Sends and pulls it, only pulls it, or only sends it.
+    ///
+    /// ```
+    /// # use sync_core::{Direction, TableConfig};
+    /// let prices = TableConfig::new().direction(Direction::PullOnly);
+    /// ```
+    #[must_use]
+    pub fn direction(mut self, direction: Direction) -> Self {
+        self.direction = direction;
+        self
+    }
+
     /// Lifts records that were written under version `from` of this table's schema to the next
     /// version. The first version is 1, and a table without an upcast is at that; one with upcasts
     /// is at the version that the last of them leads to.
@@ -268,6 +283,7 @@ pub(crate) struct Table {
     pub(crate) sync_interval: Option<Duration>,
     pub(crate) coalesce: bool,
     pub(crate) priority: i32,
+    pub(crate) direction: Direction,
     pub(crate) filter: Vec<(String, String)>,
     /// What the table declares; [`crate::references::References`] is what became of it.
     pub(crate) references: Vec<(String, String)>,
@@ -297,11 +313,17 @@ impl Table {
             sync_interval: own.sync_interval,
             coalesce: own.coalesce.unwrap_or(true),
             priority: own.priority,
+            direction: own.direction,
             filter: own.filter,
             references: own.references,
             upcasts: own.upcasts,
             schema,
         }
+    }
+
+    /// Do the user's edits go to the server?
+    pub(crate) fn pushes(&self) -> bool {
+        self.direction.pushes()
     }
 
     /// The filter as one text, to notice that it changed.

@@ -31,16 +31,10 @@ impl Agenda {
             let rest = self.resting.get(kind);
             rest.is_some_and(|(_, until)| *until > now)
         };
-        let is_due = |kind: &&Kind| {
-            !rests(kind) && (wanted.contains(*kind) || self.next(shared, kind) <= now)
-        };
-        shared
-            .context
-            .tables
-            .keys()
-            .filter(is_due)
-            .cloned()
-            .collect()
+        let is_due =
+            |kind: &Kind| !rests(kind) && (wanted.contains(kind) || self.next(shared, kind) <= now);
+        let kinds = shared.context.pull_kinds(None).into_iter();
+        kinds.filter(is_due).collect()
     }
 
     fn next(&self, shared: &Shared, kind: &Kind) -> Duration {
@@ -95,8 +89,8 @@ impl Agenda {
             return asked.max(back_off);
         }
         let now = shared.context.env.monotonic();
-        let kinds = shared.context.tables.keys();
-        let next = kinds.map(|kind| self.next(shared, kind)).min();
+        let kinds = shared.context.pull_kinds(None);
+        let next = kinds.iter().map(|kind| self.next(shared, kind)).min();
         let pause = next.map_or(shared.context.config.auto_interval, |next| {
             next.saturating_sub(now)
         });

@@ -1,11 +1,11 @@
 //! Building an engine: everything that can be checked is checked here.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
+use super::checks::{self, Registered};
 use super::columns::settle_columns;
 use super::copied::notice_copy;
 use super::existing::{release_readable, settle_existing_rows};
@@ -19,19 +19,15 @@ use crate::entity::SyncEntity;
 use crate::env::Env;
 use crate::error::SyncError;
 use crate::event::EventHub;
-use crate::id::{InvalidId, Kind};
 use crate::identity::{Identity, IdentityLayer};
 use crate::layers::{self, FenceLayer};
 use crate::lease::Lease;
 use crate::priority::Priorities;
-use crate::references::References;
 use crate::schema::TableSchema;
 use crate::store::{Store, TxMode};
-use crate::table::{Table, TableConfig};
+use crate::table::TableConfig;
 use crate::transport::Transport;
 use crate::writer::GroupCommit;
-
-type Registered = Result<(TableSchema, TableConfig), (String, InvalidId)>;
 
 /// Collects what an engine needs.
 #[derive(Debug)]
@@ -70,8 +66,7 @@ impl SyncEngineBuilder {
 
     /// Registers a type with settings of its own.
     pub fn table_with<T: SyncEntity>(mut self, config: TableConfig) -> Self {
-        let schema = T::schema().map_err(|error| (T::KIND.to_owned(), error));
-        self.tables.push(schema.map(|schema| (schema, config)));
+        self.tables.push(T::schema().map(|schema| (schema, config)));
         self
     }
 
@@ -146,14 +141,8 @@ impl SyncEngineBuilder {
     /// [`SyncError::OtherAccount`] if operations of another account wait;
     /// [`SyncError::Store`] if the user's tables do not fit or the database cannot be prepared.
     pub async fn build(self) -> Result<SyncEngine, SyncError> {
-        self.config.validate()?;
-        if self.account.as_deref() == Some("") {
-            let message = "the account must not be empty: leave it out where there is none";
-            return Err(SyncError::Config(message.to_owned()));
-        }
-        let tables = checked(self.tables, &self.config)?;
-        let references =
-            References::new(&tables).map_err(|problems| SyncError::Config(problems.join("; ")))?;
+        let account = self.account.as_deref();
+        let (tables, references) = checks::all(self.tables, &self.config, account)?;
         let schemas: Vec<TableSchema> = tables.values().map(|table| table.schema.clone()).collect();
         self.store.prepare(&schemas).await?;
         let retry = self
@@ -207,75 +196,4 @@ impl SyncEngineBuilder {
             }),
         })
     }
-}
-
-fn checked(
-    registered: Vec<Registered>,
-    config: &SyncConfig,
-) -> Result<BTreeMap<Kind, Table>, SyncError> {
-    let mut tables: BTreeMap<Kind, Table> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for entry in registered {
-        let (schema, own) = match entry {
-            Ok(entry) => entry,
-            Err((_, error)) => {
-                problems.push(error.to_string());
-                continue;
-            }
-        };
-        let kind = schema.kind.clone();
-        problems.extend(problems_of(&schema, &own));
-        let table = Table::new(schema, own, config.conflict_strategy, config.page_size);
-        if tables.insert(kind.clone(), table).is_some() {
-            problems.push(format!(
-                "kind {kind:?} is registered twice: register each kind once"
-            ));
-        }
-    }
-    if tables.is_empty() && problems.is_empty() {
-        problems.push("no table is registered: add one with `table` or `schema`".to_owned());
-    }
-    if problems.is_empty() {
-        Ok(tables)
-    } else {
-        Err(SyncError::Config(problems.join("; ")))
-    }
-}
-
-fn problems_of(schema: &TableSchema, own: &TableConfig) -> Vec<String> {
-    let kind = &schema.kind;
-    let mut problems = Vec::new();
-    problems.extend(own.upcasts.problem().map(|text| format!("{kind}: {text}")));
-    let merge_problems = schema
-        .columns
-        .iter()
-        .filter_map(crate::schema::Column::merge_problem);
-    problems.extend(merge_problems.map(|text| format!("{kind}: {text}")));
-    if schema.id().is_none() {
-        let field = &schema.id_field;
-        problems.push(format!(
-            "{kind}: no column holds the id field {field:?}: add it"
-        ));
-    }
-    if !crate::record::ID_FIELDS.contains(&&*schema.id_field) {
-        let field = &schema.id_field;
-        problems.push(format!(
-            "{kind}: the id field {field:?} must be `id`, `ID` or `uuid`"
-        ));
-    }
-    if own.sync_interval == Some(std::time::Duration::ZERO) {
-        problems.push(format!("{kind}: sync_interval must not be zero"));
-    }
-    if own.page_size == Some(0) {
-        problems.push(format!("{kind}: page_size must be at least 1"));
-    }
-    if let Some(policy) = own.soft_delete
-        && policy.keeps()
-        && schema.tombstone().is_none()
-    {
-        problems.push(format!(
-            "{kind}: SoftDelete::{policy:?} needs a field `deleted_at` or `deletedAt` to mark deleted rows: add it, or use SoftDelete::Purge"
-        ));
-    }
-    problems
 }

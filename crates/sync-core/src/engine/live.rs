@@ -69,11 +69,11 @@ impl Listener {
             let Some(shared) = self.shared.upgrade() else {
                 return pending().await;
             };
-            let known = &shared.context.tables;
+            let known = shared.context.pull_kinds(None);
             let before = self.owed.len();
             match wakeup {
-                Wakeup::Everything => self.owed.extend(known.keys().cloned()),
-                Wakeup::Kind(kind) => self.owed.extend(known.contains_key(&kind).then_some(kind)),
+                Wakeup::Everything => self.owed.extend(known),
+                Wakeup::Kind(kind) => self.owed.extend(known.contains(&kind).then_some(kind)),
             }
             if self.owed.len() > before {
                 return;

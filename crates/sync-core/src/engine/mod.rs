@@ -5,6 +5,7 @@ mod agenda;
 mod alone;
 mod auto;
 mod builder;
+mod checks;
 mod columns;
 mod copied;
 mod delivery;

@@ -35,7 +35,7 @@ impl Shared {
             context
                 .events
                 .emit(SyncEvent::ServerRestored { before, now });
-            for kind in context.tables.keys() {
+            for kind in &context.pull_kinds(None) {
                 told(context, kind);
             }
         }

@@ -38,9 +38,9 @@ impl Shared {
         let mut report = SyncReport::default();
         let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
         context.tell(found, &mut report.stats);
-        let mut push_kinds = context.kinds(request.options.push_kinds.as_ref());
+        let mut push_kinds = context.push_kinds(request.options.push_kinds.as_ref());
         let owing = self.pull_what_is_owed(&mut push_kinds, &mut report).await?;
-        let pull_kinds = context.kinds(request.options.pull_kinds.as_ref());
+        let pull_kinds = context.pull_kinds(request.options.pull_kinds.as_ref());
         let mut resync = request.resync;
         for _ in 0..ROUNDS {
             self.take_up_epoch().await?;
@@ -143,7 +143,8 @@ impl Shared {
     async fn owing(&self, kinds: &[Kind]) -> Result<Vec<Kind>, SyncError> {
         let mut tx = self.context.begin(TxMode::Read).await?;
         let mut owing = Vec::new();
-        for kind in kinds {
+        let pulled = kinds.iter().filter(|kind| self.context.pulls(kind));
+        for kind in pulled {
             if owed::of(&mut *tx, kind).await?.is_some() {
                 owing.push(kind.clone());
             }

@@ -157,7 +157,7 @@ impl PushPhase<'_> {
                 return Ok(false);
             }
         };
-        let proves_nothing = state == ServerState::gone() && !self.pulled.contains(&key.0);
+        let proves_nothing = state == ServerState::gone() && !self.proven.contains(&key.0);
         let features = self.context.features();
         let flow = self
             .with_entity(key, |entity, attempt, rules| match why {
@@ -267,7 +267,7 @@ impl PushPhase<'_> {
         match self.context.transport.fetch(request).await {
             Ok(answer) => {
                 let state = self.context.observe_state(answer);
-                if state == ServerState::gone() && !self.pulled.contains(&key.0) {
+                if state == ServerState::gone() && !self.proven.contains(&key.0) {
                     return Ok(());
                 }
                 self.with_entity(key, |entity, _, rules| {

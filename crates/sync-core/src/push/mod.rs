@@ -4,6 +4,7 @@ mod doubt;
 mod drive;
 mod resolvers;
 mod send;
+mod taken;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,8 +37,8 @@ pub(crate) struct PushPhase<'a> {
     troubled_in_a_row: u32,
     /// Kinds that wait until everything was pulled again, because the server was restored.
     pub(crate) held: Vec<Kind>,
-    /// Which kinds were pulled from this server.
-    pulled: BTreeSet<Kind>,
+    /// Kinds that this server surely knows: they were pulled from it, or it took operations of them.
+    proven: BTreeSet<Kind>,
     questions: &'a mut OpenQuestions,
     waiting: waiting::Waiting,
     pub(crate) stats: SyncStats,
@@ -61,7 +62,7 @@ impl<'a> PushPhase<'a> {
             troubled: BTreeSet::new(),
             troubled_in_a_row: 0,
             held: Vec::new(),
-            pulled: BTreeSet::new(),
+            proven: BTreeSet::new(),
             questions,
             waiting: waiting::Waiting::default(),
             stats: SyncStats::default(),
@@ -123,10 +124,14 @@ impl<'a> PushPhase<'a> {
         let mut tx = self.context.begin(TxMode::Write).await?;
         for kind in std::mem::take(&mut self.kinds) {
             let cursor = tx.cursor(&kind).await?;
-            if self.context.was_pulled(cursor.as_ref()) {
-                self.pulled.insert(kind.clone());
+            let pulls = self.context.pulls(&kind);
+            if self.context.was_pulled(cursor.as_ref())
+                || (!pulls && taken::by_this_server(self.context, &mut *tx, &kind).await?)
+            {
+                self.proven.insert(kind.clone());
             }
-            if cursor.is_some_and(|cursor| cursor.is_restoring()) {
+            // What is never pulled cannot wait for it: it fetches what it needs, one by one.
+            if pulls && cursor.is_some_and(|cursor| cursor.is_restoring()) {
                 let waiting = OpQuery {
                     kinds: Some(vec![kind.clone()]),
                     ..OpQuery::default()

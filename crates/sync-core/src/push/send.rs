@@ -125,7 +125,9 @@ impl PushPhase<'_> {
             events.append(&mut entity.effects.events);
             afters.push((key, after));
         }
+        let proven = self.note_taken(&mut *tx, &events).await?;
         tx.commit().await?;
+        self.proven.extend(proven);
         let size = afters.len() as u64;
         context.tell(events, &mut self.stats);
         context.events.emit(SyncEvent::PushBatchProcessed {
@@ -168,7 +170,7 @@ impl PushPhase<'_> {
             }
             return After::Flow(Flow::Stop);
         };
-        let class = classify(head, Ok(&outcome), self.pulled.contains(&key.0));
+        let class = classify(head, Ok(&outcome), self.proven.contains(&key.0));
         self.note_trouble(key, class);
         let attempt = self.attempts.entry(key.clone()).or_default();
         act(entity, attempt, class, outcome, rules)

@@ -42,6 +42,10 @@ impl RecordWriter {
         tx: &mut dyn StoreTx,
         write: Write,
     ) -> Result<bool, SyncError> {
+        if !self.table()?.direction.pushes() {
+            let kind = self.kind.clone();
+            return Err(SyncError::PullOnly { kind });
+        }
         match write {
             Write::Insert(record) => {
                 let entity = self.load(tx, self.id_of(&record)?).await?;

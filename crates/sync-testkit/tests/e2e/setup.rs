@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use sync_core::store::OpQuery;
 use sync_core::{
     ChangedFields, ConflictStrategy, EntityId, EventStream, Kind, Op, Record, RecordWriter,
-    SyncConfig, SyncEngine, SyncEntity, SyncError, SyncEvent, SyncReport,
-    TableConfig,
+    SyncConfig, SyncEngine, SyncEntity, SyncError, SyncEvent, SyncReport, TableConfig,
 };
 use sync_rest::{RestTransport, RestTransportBuilder};
 use sync_sqlx::SqliteStore;

@@ -8,6 +8,7 @@ use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Op, OpStatus};
 use crate::references::{Key, Obstacle, Queues};
 use crate::store::{OpQuery, StoreTx, TxMode};
+use crate::table::Table;
 
 /// An operation that no run will send before somebody acts or something else comes. Nothing counts
 /// against it meanwhile.
@@ -38,6 +39,9 @@ pub enum BlockedBy {
     },
     /// Its kind is not registered any more.
     UnregisteredKind,
+    /// Its kind is only pulled now ([`crate::Direction::PullOnly`]): it goes when that changes, or
+    /// somebody discards it.
+    PullOnly,
 }
 
 impl Outbox {
@@ -80,10 +84,13 @@ impl Outbox {
         }
         let mut blocked = Vec::new();
         for (key, ops) in queues.iter() {
-            let by = if context.tables.contains_key(&key.0) {
-                root_of(key, &queues, &obstacles)
-            } else {
-                Some(BlockedBy::UnregisteredKind)
+            let by = match context.tables.get(&key.0) {
+                Some(table) if table.direction.pushes() => {
+                    let is_sent = |kind: &Kind| context.table(kind).is_ok_and(Table::pushes);
+                    root_of(key, &queues, &obstacles, is_sent)
+                }
+                Some(_) => Some(BlockedBy::PullOnly),
+                None => Some(BlockedBy::UnregisteredKind),
             };
             let Some(by) = by else { continue };
             let others = ops.iter().filter(|op| !is_itself(op, &by));
@@ -124,7 +131,9 @@ impl Outbox {
             .find(|blocked| blocked.op.op_id == *op_id)
             .and_then(|blocked| match blocked.by {
                 BlockedBy::Operation(op) => Some(*op),
-                BlockedBy::MissingParent { .. } | BlockedBy::UnregisteredKind => None,
+                BlockedBy::MissingParent { .. }
+                | BlockedBy::UnregisteredKind
+                | BlockedBy::PullOnly => None,
             }))
     }
 }
@@ -138,12 +147,14 @@ fn root_of(
     key: &Key,
     queues: &Queues,
     obstacles: &BTreeMap<Key, Vec<Obstacle>>,
+    is_sent: impl Fn(&Kind) -> bool,
 ) -> Option<BlockedBy> {
     let mut met = BTreeSet::new();
     let mut next = vec![key.clone()];
     while let Some(key) = next.pop() {
         let head = queues.ops_of(&key).first();
-        if let Some(head) = head.filter(|head| head.status != OpStatus::Pending) {
+        let stays = |head: &&Op| head.status != OpStatus::Pending || !is_sent(&head.kind);
+        if let Some(head) = head.filter(stays) {
             return Some(BlockedBy::Operation(Box::new(head.clone())));
         }
         for obstacle in obstacles.get(&key).into_iter().flatten() {

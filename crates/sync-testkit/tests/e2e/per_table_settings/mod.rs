@@ -1,6 +1,8 @@
 //! Every setting that a table can have, each seen to do what it says: a test per setting, and it
 //! fails when the setting is ignored. `docs/configuration.md` names them.
 
+mod contradictions;
+mod direction;
 mod order;
 
 use serde_json::json;
@@ -23,10 +25,12 @@ pub(crate) async fn label(device: &Device, id: &str) {
         .unwrap();
 }
 
-
 /// The kinds of these requests in their order, each as often as it comes again.
 fn kinds<'r>(requests: impl IntoIterator<Item = &'r RecordedRequest>) -> Vec<&'r str> {
-    let mut kinds: Vec<&str> = requests.into_iter().filter_map(RecordedRequest::kind).collect();
+    let mut kinds: Vec<&str> = requests
+        .into_iter()
+        .filter_map(RecordedRequest::kind)
+        .collect();
     kinds.dedup();
     kinds
 }

@@ -45,7 +45,9 @@ async fn priority_holds_among_operations_in_trouble_too() {
 async fn priority_pulls_urgent_kinds_first() {
     let server = MockServer::start().await.unwrap();
     server.seed(NOTES, many(6)).unwrap();
-    server.seed(LABELS, [json!({"id": "l1", "name": "L"})]).unwrap();
+    server
+        .seed(LABELS, [json!({"id": "l1", "name": "L"})])
+        .unwrap();
     let here = Setup::new(&server)
         .table(|table| table.priority(1).page_size(2))
         .with_labels()
@@ -58,7 +60,9 @@ async fn priority_pulls_urgent_kinds_first() {
 #[tokio::test]
 async fn priority_of_a_child_is_its_parents_too() {
     let server = MockServer::start().await.unwrap();
-    server.seed(LABELS, [json!({"id": "l1", "name": "L"})]).unwrap();
+    server
+        .seed(LABELS, [json!({"id": "l1", "name": "L"})])
+        .unwrap();
     server
         .seed(NOTES, [json!({"id": "n1", "title": "N", "body": "l1"})])
         .unwrap();
@@ -80,7 +84,9 @@ async fn references_send_and_bring_parents_before_their_children() {
     server
         .seed(LABELS, [json!({"id": "l1", "name": "n1"})])
         .unwrap();
-    server.seed(NOTES, [json!({"id": "n1", "title": "N"})]).unwrap();
+    server
+        .seed(NOTES, [json!({"id": "n1", "title": "N"})])
+        .unwrap();
     // By their names, and by the order of writing, labels would come first.
     let here = Setup::new(&server)
         .labels(TableConfig::new().references("name", NOTES))
