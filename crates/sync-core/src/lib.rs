@@ -72,7 +72,7 @@ pub use id::{EntityId, InvalidId, Kind, OpId};
 pub use merge::{
     FieldMerge, MergeResult, deep_merge, default_merge, preserving_merge, preserving_merge_with,
 };
-pub use op::{Change, Fate, Op, OpStatus, Precondition, Shadow, Verdict};
+pub use op::{Body, Change, Fate, Op, OpStatus, Precondition, Shadow, Verdict};
 pub use record::{InvalidRecord, Record};
 pub use schema::{Column, ColumnType, TableSchema};
 pub use stats::{PhaseEnd, SyncReport, SyncStats};
@@ -80,7 +80,7 @@ pub use store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreTx, TxMode}
 pub use table::{BadRow, ExistingRows, SoftDelete, TableConfig};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use transport::{Transport, TransportError, TransportErrorKind};
-pub use travel::Direction;
+pub use travel::{Direction, Payload};
 pub use version::{ServerState, Version};
 pub use writer::{EntityWriter, EntityWriterIn, RecordWriter, RecordWriterIn, SyncRepository};
 

@@ -74,6 +74,19 @@ pub enum Fate {
     Negative,
 }
 
+/// How much of an update goes out, as it was decided when it was first sent under its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Body {
+    /// The whole record, without a word about what was changed.
+    Whole,
+    /// The whole record and the names of the fields that were changed.
+    Named,
+    /// The id, the fields that were changed and their names.
+    Part,
+}
+
 /// Whether an operation takes part in synchronisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +115,10 @@ pub struct Verdict {
     /// Is it forced only because the server cannot check this entity's version?
     #[serde(default)]
     pub unreliable: bool,
+    /// Do the changed fields name everything in which it differs from the record that it was decided
+    /// against? What is to win as a whole says no.
+    #[serde(default)]
+    pub names_all: bool,
 }
 
 /// One queued operation, with everything that a restart must remember.
@@ -148,6 +165,10 @@ pub struct Op {
     /// the operation may have been applied under another key than the present one.
     #[serde(default)]
     pub look_first: bool,
+    /// How it goes out in this round, each time with the same bytes; `None` = it was not sent yet in
+    /// this round.
+    #[serde(default)]
+    pub body: Option<Body>,
 }
 
 /// Without contents, and without what the server said, which may repeat them.
@@ -197,6 +218,7 @@ impl Op {
             last_error: None,
             schema_version: FIRST_SCHEMA_VERSION,
             look_first: false,
+            body: None,
         }
     }
 
@@ -252,6 +274,12 @@ impl Op {
             } => Some(changed),
             _ => self.changed(),
         }
+    }
+
+    /// What goes out is another content, or under another precondition, and so bears another key.
+    pub(crate) fn next_round(&mut self) {
+        self.round += 1;
+        self.body = None;
     }
 
     /// The key under which the server recognises a repetition.

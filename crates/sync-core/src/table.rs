@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::conflict::{ConflictResolver, ConflictStrategy, MergeFunction};
 use crate::record::Record;
 use crate::schema::TableSchema;
-use crate::travel::Direction;
+use crate::travel::{Direction, Payload};
 use crate::upcast::Upcasts;
 
 /// What becomes of the row of a deleted entity.
@@ -105,6 +105,8 @@ pub struct TableConfig {
     pub priority: i32,
     /// Which way its records travel. Default: both.
     pub direction: Direction,
+    /// How much of an update travels. Default: the whole record.
+    pub payload: Payload,
     /// Extra query parameters of its pull: partial sync.
     pub filter: Vec<(String, String)>,
     /// Its fields that hold the id of an entity of another kind, each with that kind.
@@ -212,6 +214,18 @@ impl TableConfig {
         self
     }
 
+    /// Sends the whole record with each update, or only what the user changed.
+    ///
+    /// ```
+    /// # use sync_core::{Payload, TableConfig};
+    /// let long_texts = TableConfig::new().payload(Payload::Changed);
+    /// ```
+    #[must_use]
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
     /// Lifts records that were written under version `from` of this table's schema to the next
     /// version. The first version is 1, and a table without an upcast is at that; one with upcasts
     /// is at the version that the last of them leads to.
@@ -284,6 +298,7 @@ pub(crate) struct Table {
     pub(crate) coalesce: bool,
     pub(crate) priority: i32,
     pub(crate) direction: Direction,
+    pub(crate) payload: Payload,
     pub(crate) filter: Vec<(String, String)>,
     /// What the table declares; [`crate::references::References`] is what became of it.
     pub(crate) references: Vec<(String, String)>,
@@ -314,6 +329,7 @@ impl Table {
             coalesce: own.coalesce.unwrap_or(true),
             priority: own.priority,
             direction: own.direction,
+            payload: own.payload,
             filter: own.filter,
             references: own.references,
             upcasts: own.upcasts,

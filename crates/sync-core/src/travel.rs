@@ -31,6 +31,25 @@ pub enum Direction {
     PushOnly,
 }
 
+/// How much of an update travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Payload {
+    /// The whole record.
+    #[default]
+    Full,
+    /// The id, the fields that the user changed and their names, where the server has declared
+    /// `changed-fields` and keeps the fields that such a body lacks. On a server that has not, the
+    /// whole record, because the rest would be lost there. Creates, re-creates, what a strategy
+    /// sends as a whole, and edits whose changed fields nobody knows are sent in full too.
+    ///
+    /// ```
+    /// # use sync_core::{Payload, TableConfig};
+    /// let long_texts = TableConfig::new().payload(Payload::Changed);
+    /// ```
+    Changed,
+}
+
 impl Direction {
     /// Do the user's edits go to the server?
     pub(crate) fn pushes(self) -> bool {

@@ -47,7 +47,7 @@ impl Entity {
                 }
             }
             if grown && op.ever_sent {
-                op.round += 1;
+                op.next_round();
             }
             self.ops_changed |= grown;
         }

@@ -272,7 +272,7 @@ impl Entity {
         if let Some(head) = self.head_mut()
             && head.ever_sent
         {
-            head.round += 1;
+            head.next_round();
         }
     }
 

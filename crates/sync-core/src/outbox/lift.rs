@@ -155,7 +155,7 @@ fn lifted_op(op: &Op, upcasts: &Upcasts, before: Option<&Record>) -> Result<Op, 
     }
     if op.ever_sent && !same_change(op.outgoing(), lifted.outgoing()) {
         // Another content bears another key; under the former one it may have been applied.
-        lifted.round += 1;
+        lifted.next_round();
         lifted.look_first |= op.fate == Fate::Unknown;
     }
     match op.status {

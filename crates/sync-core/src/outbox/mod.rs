@@ -6,6 +6,7 @@
 //! judged ([`judge`]), what a pulled record does ([`pulled`]), how what an older app left is lifted
 //! ([`lift`]).
 
+mod body;
 mod complete;
 mod content;
 mod entity;

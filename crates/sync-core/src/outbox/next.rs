@@ -1,10 +1,11 @@
 //! What to do next with the head of an entity (semantics 3, *Claim*, and 4 before sending).
 
+use super::body::told;
 use super::content::{has_landed, outgoing_record};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, Found, newest};
 use crate::conflict::Conflict;
-use crate::op::{Change, Fate, OpStatus, Precondition};
+use crate::op::{Body, Change, Fate, OpStatus, Precondition};
 use crate::transport::{Features, PushChange, PushOp};
 use crate::version::ServerState;
 
@@ -21,6 +22,8 @@ pub(crate) struct Attempt {
     pub(crate) fate_before: Fate,
     /// Was it ever sent before the attempt that is under way?
     pub(crate) ever_sent_before: bool,
+    /// How it went out before in this round.
+    pub(crate) body_before: Option<Body>,
     /// The last conflict, to tell who is left waiting.
     pub(crate) last_conflict: Option<Box<Conflict>>,
     #[cfg(sync_planted)]
@@ -47,7 +50,7 @@ pub(crate) enum Next {
     /// Ask for the server's record.
     Fetch(FetchWhy),
     /// Mark the head as sent, then send this.
-    Send(Box<PushOp>),
+    Send(Box<PushOp>, Body),
     /// A resolver has to be asked.
     Ask(Box<Conflict>),
 }
@@ -78,7 +81,7 @@ impl Entity {
                 if !attempt.checked && looks {
                     return Next::Fetch(FetchWhy::Unchecked);
                 }
-                return self.send(rules);
+                return self.send(features, rules);
             }
             if attempt.rounds > rules.config.max_conflict_retries {
                 self.give_up_for_now(attempt, rules);
@@ -96,7 +99,7 @@ impl Entity {
             if !attempt.checked && self.needs_check_before_first(attempt, features) {
                 return Next::Fetch(FetchWhy::Unchecked);
             }
-            return self.send(rules);
+            return self.send(features, rules);
         }
     }
 
@@ -185,36 +188,43 @@ impl Entity {
     }
 
     /// The operation as it goes out.
-    fn send(&self, rules: &Rules<'_>) -> Next {
+    fn send(&self, features: &Features, rules: &Rules<'_>) -> Next {
         let Some(head) = self.head() else {
             return Next::Nothing;
         };
         let Some(precondition) = head.precondition.clone() else {
             return Next::Nothing;
         };
+        let body = head
+            .body
+            .unwrap_or_else(|| self.body(head, features, rules));
         let change = match head.outgoing() {
-            Change::Upsert { payload, changed } => PushChange::Upsert {
-                record: outgoing_record(head, self.base.as_ref(), payload, &rules.table.schema),
-                changed: changed.clone(),
-            },
+            Change::Upsert { payload, changed } => {
+                let base = self.base.as_ref();
+                let whole = outgoing_record(head, base, payload, &rules.table.schema);
+                told(body, whole, changed.as_ref())
+            }
             Change::Delete => PushChange::Delete,
         };
-        Next::Send(Box::new(PushOp::new(
+        let op = PushOp::new(
             head.idempotency_key(),
             head.op_id.clone(),
             self.kind.clone(),
             self.id.clone(),
             change,
             precondition,
-        )))
+        );
+        Next::Send(Box::new(op), body)
     }
 
     /// Notes that the head is about to leave; must be on disk before it does.
-    pub(crate) fn mark_sent(&mut self, attempt: &mut Attempt) {
+    pub(crate) fn mark_sent(&mut self, body: Body, attempt: &mut Attempt) {
         attempt.checked = false;
         let Some(head) = self.head_mut() else { return };
         attempt.fate_before = head.fate;
         attempt.ever_sent_before = head.ever_sent;
+        attempt.body_before = head.body;
+        head.body = Some(body);
         head.fate = Fate::Unknown;
         head.ever_sent = true;
         planted!(VerdictNotDurable => self.keep_verdict_in_memory(attempt););

@@ -3,6 +3,7 @@
 use super::content::{has_landed, same_content};
 use super::entity::{Entity, Rules};
 use super::judge::{Flow, Found, newest};
+use super::next::Attempt;
 use crate::event::SyncEvent;
 use crate::op::{Change, Fate, Op, OpStatus, Precondition};
 use crate::record::Record;
@@ -227,7 +228,7 @@ impl Entity {
             _ => return,
         };
         head.precondition = Some(next);
-        head.round += 1;
+        head.next_round();
     }
 
     /// The attempt got no usable answer: its fate stays unknown and it waits a little.
@@ -283,16 +284,17 @@ impl Entity {
         if let Some(head) = self.head_mut() {
             head.fate = Fate::Negative;
             head.look_first = true;
-            head.round += 1;
+            head.next_round();
         }
         Flow::Again
     }
 
     /// Nothing left the device: the mark is taken back.
-    pub(crate) fn unmark_sent(&mut self, before: Fate, ever_sent_before: bool) {
+    pub(crate) fn unmark_sent(&mut self, attempt: &Attempt) {
         if let Some(head) = self.head_mut() {
-            head.fate = before;
-            head.ever_sent = ever_sent_before;
+            head.fate = attempt.fate_before;
+            head.ever_sent = attempt.ever_sent_before;
+            head.body = attempt.body_before;
         }
     }
 

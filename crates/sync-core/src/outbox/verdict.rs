@@ -21,6 +21,8 @@ pub(super) struct Decision {
     outcome: Outcome,
     contested: Vec<String>,
     merged_from: Option<(Vec<String>, Vec<String>)>,
+    /// Do the changed fields name all in which what goes out differs from the server's record?
+    names_all: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +73,7 @@ impl Decision {
             outcome,
             contested: Vec::new(),
             merged_from: None,
+            names_all: false,
         }
     }
 
@@ -147,7 +150,9 @@ impl Decision {
             payload: merged,
             changed: changed.map(|own| own.iter().chain(decided.iter()).collect()),
         };
-        Self::new(resolution, Outcome::Send(change))
+        let mut decision = Self::new(resolution, Outcome::Send(change));
+        decision.names_all = true;
+        decision
     }
 }
 
@@ -181,6 +186,7 @@ impl Entity {
             outcome,
             contested,
             merged_from,
+            names_all,
         } = decision;
         if let (Some((local_fields, server_fields)), Resolution::AcceptMerged(merged)) =
             (merged_from, &resolution)
@@ -220,6 +226,9 @@ impl Entity {
                         Precondition::IfBase { version }
                     };
                     self.set_verdict(change, precondition, state, false, false);
+                    if let Some(verdict) = self.head_mut().and_then(|head| head.verdict.as_mut()) {
+                        verdict.names_all = names_all;
+                    }
                 }
                 None => {
                     // A record without a stamp cannot be checked against.
@@ -269,9 +278,10 @@ impl Entity {
             judged,
             recreate,
             unreliable,
+            names_all: false,
         });
         head.precondition = Some(precondition);
-        head.round += 1;
+        head.next_round();
         head.status = OpStatus::Pending;
         let op_id = head.op_id.clone();
         self.close_conflict(&op_id);

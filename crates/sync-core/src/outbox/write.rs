@@ -163,7 +163,7 @@ impl Entity {
         let older = mem::replace(&mut op.written, Change::Delete);
         op.written = combine(older, newer);
         if op.ever_sent {
-            op.round += 1;
+            op.next_round();
         }
         if is_head {
             self.reset(0);

@@ -111,7 +111,7 @@ impl PushPhase<'_> {
                 Next::Nothing => {}
                 Next::Fetch(why) => plan.fetches.push((key.clone(), why)),
                 Next::Ask(conflict) => questions.push((key.clone(), conflict)),
-                Next::Send(op) => {
+                Next::Send(op, body) => {
                     if context.references.concern(kind) {
                         // What was judged just now may refer to more than what was written first.
                         context.save(&mut *tx, &mut entity, generation).await?;
@@ -120,7 +120,7 @@ impl PushPhase<'_> {
                             continue;
                         }
                     }
-                    entity.mark_sent(self.attempt(key));
+                    entity.mark_sent(body, self.attempt(key));
                     plan.sends.push((key.clone(), *op));
                     planted!(ParallelOps => for op in entity.send_tails(watermark, &rules) {
                         plan.sends.push((key.clone(), op));

@@ -246,7 +246,7 @@ impl PushPhase<'_> {
             if was_sent {
                 entity.answered_negatively(attempt.fate_before);
             } else {
-                entity.unmark_sent(attempt.fate_before, attempt.ever_sent_before);
+                entity.unmark_sent(attempt);
             }
             Flow::Stop
         })
@@ -272,7 +272,7 @@ impl PushPhase<'_> {
                     return Flow::Stop;
                 }
                 if nothing_left && !reading {
-                    entity.unmark_sent(attempt.fate_before, attempt.ever_sent_before);
+                    entity.unmark_sent(attempt);
                 }
                 match class {
                     AnswerClass::OpTrouble => entity.trouble(&message, rules),

@@ -85,6 +85,12 @@ impl Features {
         self.has("force")
     }
 
+    /// Does it want the names of changed fields, and keep the fields that a body with them lacks?
+    #[must_use]
+    pub fn changed_fields(&self) -> bool {
+        self.has("changed-fields")
+    }
+
     /// Does it declare this feature?
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -263,9 +269,11 @@ impl PushOp {
 pub enum PushChange {
     /// Create or update.
     Upsert {
-        /// The full record.
+        /// The full record; with `changed` perhaps only its id and those fields
+        /// ([`crate::Payload::Changed`]): the others stay as the server has them.
         record: Record,
-        /// The fields that the user changed; `None` = all.
+        /// The fields that were changed, which the server is told. Only there where it has declared
+        /// `changed-fields`; a repetition has what the first attempt had.
         changed: Option<ChangedFields>,
     },
     /// Delete.

@@ -104,8 +104,7 @@ impl Requests {
         let mut outgoing = match &op.change {
             PushChange::Upsert { record, changed } => {
                 let mut outgoing = self.of_kind(Method::PUT, route, &path, [])?;
-                let changed = changed.as_ref().filter(|_| wants_changed(features));
-                let body = upsert_body(record, base, changed, route);
+                let body = upsert_body(record, base, changed.as_ref(), route);
                 outgoing.set_json(&Value::from(body), features)?;
                 outgoing
             }
@@ -123,13 +122,13 @@ impl Requests {
         ops: &[PushOp],
         features: &Features,
     ) -> Result<Outgoing, TransportError> {
-        let ops = ops.iter().map(|op| self.batch_op(op, features)).collect();
+        let ops = ops.iter().map(|op| self.batch_op(op)).collect();
         let mut outgoing = self.outgoing(Method::POST, &self.batch_path);
         outgoing.set_json(&BatchRequest { ops }, features)?;
         Ok(outgoing)
     }
 
-    fn batch_op(&self, op: &PushOp, features: &Features) -> BatchOp {
+    fn batch_op(&self, op: &PushOp) -> BatchOp {
         let names = &self.route(&op.kind).names;
         let (op_kind, payload, changed) = match &op.change {
             PushChange::Upsert { record, changed } => {
@@ -143,7 +142,6 @@ impl Requests {
             }
             PushChange::Delete => (BatchOpKind::Delete, None, None),
         };
-        let changed = changed.filter(|_| wants_changed(features));
         BatchOp {
             op_id: op.key.clone(),
             kind: op.kind.as_str().to_owned(),
@@ -306,10 +304,6 @@ fn base_of(op: &PushOp) -> Option<&Version> {
         Precondition::IfBase { version } => Some(version),
         Precondition::IfAbsent | Precondition::Force => None,
     }
-}
-
-fn wants_changed(features: &Features) -> bool {
-    features.has(feature::CHANGED_FIELDS)
 }
 
 /// A text stamp goes back as the server wrote it; a number is asked for in RFC 3339.

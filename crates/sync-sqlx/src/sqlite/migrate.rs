@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_look_first.sql"),
     include_str!("migrations/0003_conflict_history.sql"),
+    include_str!("migrations/0004_body.sql"),
 ];
 
 /// The note in `sync_meta` that says which format the file has, for programs that look into it.

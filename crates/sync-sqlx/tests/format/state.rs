@@ -6,8 +6,9 @@ use sync_core::store::{
     ResolvedConflict, ResyncState, RowWrite, Store, TxMode,
 };
 use sync_core::{
-    Change, ChangedFields, Column, ColumnType, ConflictStrategy, EntityId, Fate, Kind, Op, OpId,
-    OpStatus, Precondition, Record, ServerState, Shadow, TableSchema, Timestamp, Verdict, Version,
+    Body, Change, ChangedFields, Column, ColumnType, ConflictStrategy, EntityId, Fate, Kind, Op,
+    OpId, OpStatus, Precondition, Record, ServerState, Shadow, TableSchema, Timestamp, Verdict,
+    Version,
 };
 use sync_sqlx::SqliteStore;
 
@@ -160,6 +161,7 @@ fn ops() -> Vec<Op> {
                 judged: Some(version(3)),
                 recreate: true,
                 unreliable: true,
+                names_all: false,
             });
         }),
         op("8", "unknown-base", of("unknown-base"), |op| {
@@ -209,6 +211,12 @@ pub(crate) fn state(format: u32) -> State {
     }
     if format >= 3 {
         state.history = history();
+    }
+    for op in state.ops.iter_mut().filter(|op| op.ever_sent) {
+        op.body = Some(if format >= 4 { Body::Part } else { Body::Whole });
+        if let Some(verdict) = &mut op.verdict {
+            verdict.names_all = format >= 4;
+        }
     }
     state
 }

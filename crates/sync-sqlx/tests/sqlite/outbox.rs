@@ -23,6 +23,7 @@ async fn an_operation_comes_back_as_it_was_written() {
         judged: Some(version("2026-01-01T00:00:00Z").with_tag(Some("\"t\"".to_owned()))),
         recreate: true,
         unreliable: true,
+        names_all: true,
     });
     full.precondition = Some(Precondition::IfBase {
         version: version("2026-01-01T00:00:00Z"),

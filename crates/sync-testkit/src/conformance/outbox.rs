@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 use sync_core::store::OpQuery;
 use sync_core::{
-    Change, Fate, Op, OpId, OpStatus, Precondition, Store, StoreErrorKind, Timestamp, Verdict,
-    Version,
+    Body, Change, Fate, Op, OpId, OpStatus, Precondition, Store, StoreErrorKind, Timestamp,
+    Verdict, Version,
 };
 
 use super::compare::assert_verbatim;
@@ -41,11 +41,13 @@ fn full_op(name: &str) -> Op {
         judged: Some(base.clone()),
         recreate: true,
         unreliable: true,
+        names_all: true,
     });
     op.precondition = Some(Precondition::IfBase { version: base });
     op.round = u32::MAX;
     op.fate = Fate::Unknown;
     op.ever_sent = true;
+    op.body = Some(Body::Part);
     op.status = OpStatus::Stuck;
     op.try_count = 4;
     op.trouble_count = 5;
@@ -157,6 +159,7 @@ pub async fn every_state_of_an_operation_is_kept(store: Arc<dyn Store>) {
             judged,
             recreate: false,
             unreliable: false,
+            names_all: true,
         })
     };
     let preconditions = [

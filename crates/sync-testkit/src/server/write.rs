@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sync_core::Timestamp;
+use sync_rest::wire::feature;
 
 use super::settings::{Deletion, MockServerBuilder};
 use super::state::{Fields, Row, State, stamp_names, tombstone_names};
@@ -12,6 +13,8 @@ pub(crate) struct Write {
     pub(crate) kind: String,
     pub(crate) id: String,
     pub(crate) change: Change,
+    /// Does it name the fields that were changed? Then it may lack others.
+    pub(crate) names_fields: bool,
     pub(crate) conditions: Conditions,
 }
 
@@ -224,6 +227,15 @@ fn fields_to_store(
             stored_value(settings, value)
         };
         fields.insert(name.to_owned(), value);
+    }
+    let declared = settings
+        .features
+        .iter()
+        .any(|name| name == feature::CHANGED_FIELDS);
+    if let Some(row) = row.filter(|row| write.names_fields && declared && !row.deleted) {
+        for (name, value) in &row.fields {
+            fields.entry(name.clone()).or_insert_with(|| value.clone());
+        }
     }
     fields
 }

@@ -45,6 +45,7 @@ fn requests_answers_and_what_is_stored_show_no_contents() {
         judged: None,
         recreate: false,
         unreliable: false,
+        names_all: true,
     });
     said.debug(&op);
     let push = PushOp::new(

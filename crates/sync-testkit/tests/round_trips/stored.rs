@@ -63,6 +63,7 @@ impl Kept {
             judged: version.clone(),
             recreate: true,
             unreliable: false,
+            names_all: true,
         });
         op.precondition = version
             .clone()

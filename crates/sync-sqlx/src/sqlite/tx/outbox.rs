@@ -17,13 +17,14 @@ use crate::sqlite::table::Tables;
 
 const INSERT: &str = "INSERT INTO sync_outbox (op_id, kind, entity_id, op, payload, changed, \
      written_at, verdict, precondition, round, fate, ever_sent, status, try_count, trouble_count, \
-     next_attempt_at, last_error, schema_version, look_first) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+     next_attempt_at, last_error, schema_version, look_first, body) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+     ?20)";
 
 const UPDATE: &str = "UPDATE sync_outbox SET kind = ?2, entity_id = ?3, op = ?4, payload = ?5, \
      changed = ?6, written_at = ?7, verdict = ?8, precondition = ?9, round = ?10, fate = ?11, \
      ever_sent = ?12, status = ?13, try_count = ?14, trouble_count = ?15, next_attempt_at = ?16, \
-     last_error = ?17, schema_version = ?18, look_first = ?19 WHERE op_id = ?1";
+     last_error = ?17, schema_version = ?18, look_first = ?19, body = ?20 WHERE op_id = ?1";
 
 /// Reads operations.
 macro_rules! select {
@@ -32,7 +33,7 @@ macro_rules! select {
             "SELECT o.seq, o.op_id, o.kind, o.entity_id, o.op, o.payload, o.changed, ",
             "o.written_at, o.verdict, o.precondition, o.round, o.fate, o.ever_sent, o.status, ",
             "o.try_count, o.trouble_count, o.next_attempt_at, o.last_error, o.schema_version, ",
-            "o.look_first FROM sync_outbox o",
+            "o.look_first, o.body FROM sync_outbox o",
             $conditions
         )
     };
@@ -79,7 +80,8 @@ fn write(statement: &mut CachedStatement<'_>, op: &Op, what: &str) -> Result<boo
     };
     let verdict = op.verdict.as_ref().map(json).transpose()?;
     let precondition = op.precondition.as_ref().map(json).transpose()?;
-    let parameters: [&dyn ToSql; 19] = [
+    let body = op.body.as_ref().map(word_of).transpose()?;
+    let parameters: [&dyn ToSql; 20] = [
         &op.op_id.as_str(),
         &op.kind.as_str(),
         &op.entity_id.as_str(),
@@ -99,6 +101,7 @@ fn write(statement: &mut CachedStatement<'_>, op: &Op, what: &str) -> Result<boo
         &op.last_error,
         &op.schema_version,
         &op.look_first,
+        &body,
     ];
     let written = statement.execute(parameters).context(what)?;
     Ok(written > 0)
@@ -161,6 +164,7 @@ fn read(row: &Row<'_>) -> Result<Op, StoreError> {
         last_error: row.get(17).context(what)?,
         schema_version: row.get(18).context(what)?,
         look_first: row.get(19).context(what)?,
+        body: text(20)?.map(from_word).transpose()?,
     })
 }
 

@@ -62,6 +62,7 @@ fn read(op: &BatchOp) -> Result<Write, Reply> {
         kind: op.kind.clone(),
         id: op.id.clone(),
         change,
+        names_fields: op.changed_fields.is_some(),
         conditions: Conditions {
             base: op.base_updated_at.as_ref().map(read_stamp).transpose()?,
             if_match: None,

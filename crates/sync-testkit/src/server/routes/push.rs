@@ -26,6 +26,10 @@ fn read(incoming: &Incoming) -> Result<Write, Reply> {
         request.kind().unwrap_or_default(),
         request.id().unwrap_or_default(),
     );
+    let names_fields = request
+        .body
+        .as_ref()
+        .is_some_and(|body| body.get(body_key::CHANGED_FIELDS).is_some());
     let deleting = matches!(request.action, Action::Delete { .. });
     let (change, base, force) = if deleting {
         let query: DeleteQuery = incoming.typed_query()?;
@@ -52,6 +56,7 @@ fn read(incoming: &Incoming) -> Result<Write, Reply> {
         kind: kind.to_owned(),
         id: id.to_owned(),
         change,
+        names_fields,
         conditions: Conditions {
             base,
             if_match: request.header("if-match").map(str::to_owned),

@@ -4,6 +4,7 @@
 mod contradictions;
 mod direction;
 mod order;
+mod payload;
 
 use serde_json::json;
 use sync_core::Record;
