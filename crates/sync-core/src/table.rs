@@ -122,7 +122,8 @@ impl TableConfig {
         Self::default()
     }
 
-    /// Settles its conflicts so.
+    /// Settles its conflicts so. `Manual` without a [`resolver`](Self::resolver) leaves each conflict
+    /// open ([`crate::Resolution::Defer`]) until [`crate::SyncEngine::resolve_conflict`] decides it.
     #[must_use]
     pub fn strategy(mut self, strategy: ConflictStrategy) -> Self {
         self.strategy = Some(strategy);

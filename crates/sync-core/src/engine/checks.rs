@@ -11,7 +11,7 @@ use crate::record::ID_FIELDS;
 use crate::references::References;
 use crate::schema::{Column, TableSchema};
 use crate::table::{BadRow, ExistingRows, SoftDelete, Table, TableConfig};
-use crate::travel::Direction;
+use crate::travel::{Direction, Payload};
 
 /// A table as it was registered; a type may name its kind wrongly.
 pub(super) type Registered = Result<(TableSchema, TableConfig), InvalidId>;
@@ -190,6 +190,7 @@ fn of_direction(own: &TableConfig) -> Vec<String> {
             (own.resolver.is_some(), "resolver"),
             (own.merge.is_some(), "merge"),
             (own.coalesce.is_some(), "coalesce"),
+            (own.payload == Payload::Changed, "Payload::Changed"),
             (
                 own.existing_rows == Some(ExistingRows::Adopt),
                 "ExistingRows::Adopt",

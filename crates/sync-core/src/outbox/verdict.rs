@@ -21,8 +21,6 @@ pub(super) struct Decision {
     outcome: Outcome,
     contested: Vec<String>,
     merged_from: Option<(Vec<String>, Vec<String>)>,
-    /// Do the changed fields name all in which what goes out differs from the server's record?
-    names_all: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +71,6 @@ impl Decision {
             outcome,
             contested: Vec::new(),
             merged_from: None,
-            names_all: false,
         }
     }
 
@@ -150,9 +147,7 @@ impl Decision {
             payload: merged,
             changed: changed.map(|own| own.iter().chain(decided.iter()).collect()),
         };
-        let mut decision = Self::new(resolution, Outcome::Send(change));
-        decision.names_all = true;
-        decision
+        Self::new(resolution, Outcome::Send(change))
     }
 }
 
@@ -186,8 +181,8 @@ impl Entity {
             outcome,
             contested,
             merged_from,
-            names_all,
         } = decision;
+        let is_merged = matches!(resolution, Resolution::AcceptMerged(_));
         if let (Some((local_fields, server_fields)), Resolution::AcceptMerged(merged)) =
             (merged_from, &resolution)
         {
@@ -227,7 +222,7 @@ impl Entity {
                     };
                     self.set_verdict(change, precondition, state, false, false);
                     if let Some(verdict) = self.head_mut().and_then(|head| head.verdict.as_mut()) {
-                        verdict.names_all = names_all;
+                        verdict.names_all = is_merged;
                     }
                 }
                 None => {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::future;
 use sync_core::{
-    BadRow, ConflictStrategy, Direction, ExistingRows, MergeFunction, Resolution, SoftDelete,
-    SyncError, TableConfig, resolve_fn,
+    BadRow, ConflictStrategy, Direction, ExistingRows, MergeFunction, Payload, Resolution,
+    SoftDelete, SyncError, TableConfig, resolve_fn,
 };
 use sync_testkit::MockServer;
 
@@ -125,10 +125,12 @@ async fn contradictions_of_directions_name_the_setting_that_has_no_meaning() {
         .direction(Direction::PullOnly)
         .strategy(ConflictStrategy::ServerWins)
         .coalesce(false)
+        .payload(Payload::Changed)
         .existing_rows(ExistingRows::Adopt);
     let said = [
         "notes: strategy has no meaning under Direction::PullOnly, where nothing is sent",
         "notes: coalesce has",
+        "notes: Payload::Changed has",
         "notes: ExistingRows::Adopt has",
     ];
     assert_says(&refusal_of(pull_only).await, &said);

@@ -3,6 +3,7 @@
 
 mod contradictions;
 mod direction;
+mod each;
 mod order;
 mod payload;
 
