@@ -7,7 +7,7 @@ use sync_core::store::{OpQuery, TxMode};
 use sync_core::{BlockedBy, Delivery, Direction, Record, SyncError, TableConfig};
 use sync_testkit::MockServer;
 
-use super::pulled;
+use super::{LABELS, pulled, until_pulled};
 use crate::setup::{
     Device, NOTES, Setup, assert_fields, entity, kind, seed_note, server_with_note,
 };
@@ -199,9 +199,7 @@ async fn direction_push_only_is_not_due_in_automatic_runs() {
         .await;
     here.create("n2", json!({"title": "mine"})).await;
     here.engine.start_auto();
-    while server.pulls("labels").len() < 3 {
-        tokio::task::yield_now().await;
-    }
+    until_pulled(&server, LABELS, 3).await;
     here.engine.stop_auto();
     assert_fields(server.get(NOTES, "n2").as_ref(), &json!({"title": "mine"}));
     assert_eq!(pulled(&server), ["labels"]);

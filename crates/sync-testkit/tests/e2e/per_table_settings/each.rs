@@ -13,7 +13,7 @@ use sync_core::{
 };
 use sync_testkit::MockServer;
 
-use super::LABELS;
+use super::{LABELS, until_pulled};
 use crate::setup::{
     Device, NOTES, Setup, assert_fields, converge, many, seed_note, server_with_note,
 };
@@ -104,9 +104,7 @@ async fn sync_interval_of_a_table_pulls_it_more_often_than_the_others() {
     let often = TableConfig::new().sync_interval(Duration::from_secs(5));
     let here = Setup::new(&server).labels(often).open().await;
     here.engine.start_auto();
-    while server.pulls(LABELS).len() < 4 {
-        tokio::task::yield_now().await;
-    }
+    until_pulled(&server, LABELS, 4).await;
     here.engine.stop_auto();
     assert_eq!(server.pulls(NOTES).len(), 1);
 }

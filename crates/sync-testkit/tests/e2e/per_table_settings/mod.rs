@@ -7,6 +7,8 @@ mod each;
 mod order;
 mod payload;
 
+use std::time::Duration;
+
 use serde_json::json;
 use sync_core::Record;
 use sync_testkit::{MockServer, RecordedRequest};
@@ -35,6 +37,18 @@ fn kinds<'r>(requests: impl IntoIterator<Item = &'r RecordedRequest>) -> Vec<&'r
         .collect();
     kinds.dedup();
     kinds
+}
+
+/// Waits until automatic runs have pulled a kind so often; fails where nothing more comes.
+async fn until_pulled(server: &MockServer, kind: &str, times: usize) {
+    let pulled = async {
+        while server.pulls(kind).len() < times {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), pulled).await;
+    let count = server.pulls(kind).len();
+    assert!(in_time.is_ok(), "{kind} was pulled {count} times");
 }
 
 fn pushed(server: &MockServer) -> Vec<String> {

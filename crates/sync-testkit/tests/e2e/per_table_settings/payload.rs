@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use futures::future::{self, Either};
 use serde_json::{Value, json};
-use sync_core::{ConflictStrategy, Payload};
+use sync_core::{ConflictStrategy, Payload, SyncOptions};
 use sync_testkit::{Fault, MockServer, Route};
 
 use crate::setup::{
@@ -169,6 +169,8 @@ async fn payload_that_went_whole_is_repeated_whole_after_the_server_declared_mor
     here.sync().await;
     server.reconfigure(|server| server.features(&DECLARED));
     here.wait();
+    let learning = SyncOptions::default().no_push();
+    here.engine.sync_with(learning).await.unwrap();
     here.sync_fully().await;
     let bodies = sent(&server);
     assert_eq!(bodies.len(), 2);
