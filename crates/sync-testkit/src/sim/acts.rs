@@ -216,6 +216,7 @@ impl<'a> World<'a> {
                 Some(Err(error)) if is_overtaken(&error) => return,
                 // What the server has in its place does not fit the table.
                 Some(Err(SyncError::RowRejected { .. })) if self.was_spoiled(&intent.key) => return,
+                Some(Err(error)) if self.refuses(client, &intent.key, &error) => return,
                 Some(Err(error)) => {
                     return self.fail(Violation::new("I1", format!("a write failed: {error}")));
                 }

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use sync_core::event::EventStream;
 use sync_core::{
-    Op, OpStatus, SoftDelete, SyncConfig, SyncEngine, SyncEngineBuilder, SyncError, SyncEvent,
+    Kind, Op, OpStatus, SyncConfig, SyncEngine, SyncEngineBuilder, SyncError, SyncEvent,
     SyncOptions, SyncReport, TableConfig, Transport,
 };
 
@@ -22,6 +22,7 @@ use super::seen::Seen;
 use super::server::Key;
 use super::slow;
 use super::tables::SimTable;
+use super::terms::Way;
 use super::updates;
 use crate::FakeEnv;
 
@@ -71,6 +72,8 @@ pub(crate) struct Client {
     pub(crate) still: Option<Still>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
+    /// Which way its tables travel; both ways if nothing is said.
+    pub(super) ways: BTreeMap<Kind, Way>,
     /// Did it ever ask for a resync that clears?
     pub(crate) believes_lists: bool,
     /// Is a user deciding a conflict?
@@ -106,6 +109,7 @@ impl Client {
             still: None,
             tasks: Vec::new(),
             strategy: setup.strategy,
+            ways: BTreeMap::new(),
             believes_lists: false,
             decides_by_hand: false,
             seen: Seen::default(),
@@ -165,22 +169,10 @@ impl Client {
         if !table.is_built_in {
             return table.config.clone();
         }
-        let soft_delete = if setup.keeps_deleted {
-            SoftDelete::Keep
-        } else {
-            SoftDelete::Purge
-        };
-        let config = table
-            .config
-            .clone()
-            .strategy(self.strategy.to_core())
-            .soft_delete(soft_delete)
-            .coalesce(setup.coalesce);
-        let config = match table.existing_rows(setup) {
-            Some(whose) => config.existing_rows(whose),
-            None => config,
-        };
-        if self.strategy == Strategy::Manual {
+        let way = self.way(table.kind());
+        let config = table.config_in(setup, self.strategy, way);
+        let asks = table.strategy(setup, self.strategy) == Strategy::Manual;
+        if asks && way != Way::Pulled {
             config.resolver(slow::resolver(setup.slow_resolvers, &self.link))
         } else {
             config
@@ -236,6 +228,7 @@ impl Client {
         };
         let waited = self.seen.ops.iter();
         let waited = waited.filter(|(key, ops)| is_free(ops) && is_quiet(key));
+        let waited = waited.filter(|(key, _)| self.way(&key.0) != Way::Pulled);
         let waited = waited.map(|(key, ops)| (key.clone(), ops.clone()));
         let waited = waited.collect();
         let future: BoxFuture<'static, _> = match (&what, asked) {

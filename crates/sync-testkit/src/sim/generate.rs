@@ -54,6 +54,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     super::local::draw(seed, &setup, &mut drawn);
     super::existing::draw(seed, &mut setup);
     super::latest::draw(seed, &setup, &mut drawn);
+    super::terms::draw(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,
@@ -87,6 +88,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         old_apps: 0,
         slow_resolvers: false,
         existing: None,
+        terms: Vec::new(),
     }
 }
 

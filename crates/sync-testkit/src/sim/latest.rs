@@ -246,7 +246,9 @@ impl World<'_> {
         let Some(table) = self.table_of(&key) else {
             return;
         };
-        if one.decides_by_hand || table.strategy(one.strategy) != Strategy::LastWriteWins {
+        if one.decides_by_hand
+            || table.strategy(&self.setup, one.strategy) != Strategy::LastWriteWins
+        {
             return;
         }
         let Some(writes) = self.writes.get(&(one.number, key.clone())) else {

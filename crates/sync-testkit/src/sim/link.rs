@@ -22,6 +22,7 @@ use super::local::{self, LocalField};
 use super::pause::pause;
 use super::schedule::Fate;
 use super::server::{Key, Keys, SimServer};
+use super::terms;
 use super::updates;
 use crate::FakeEnv;
 
@@ -193,6 +194,9 @@ impl SimLink {
         let mut shared = lock(&self.world);
         for _ in ops.iter().filter(|op| beyond::carries(op)) {
             shared.counters.count("client sends an unknown field");
+        }
+        for _ in ops.iter().filter(|op| terms::is_part(op)) {
+            shared.counters.count("update in part");
         }
         for op in ops {
             if let Some(field) = local::carried(op, &shared.local) {

@@ -55,6 +55,7 @@ mod server;
 mod shrink;
 mod slow;
 mod tables;
+mod terms;
 mod told;
 mod updates;
 mod users;
@@ -73,6 +74,7 @@ pub use existing::Existing;
 pub use schedule::{Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until};
 pub use server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 pub use tables::{FieldKind, SimTable};
+pub use terms::{Terms, Way};
 
 use self::shrink::Shrinker;
 use self::world::World;

@@ -27,6 +27,7 @@ impl World<'_> {
         for client in 0..self.clients.len() {
             self.wake(client);
         }
+        self.turn_all_back();
         self.wait(Duration::from_secs(600));
         // Whoever offends or is spoiled holds up nobody but itself (I11).
         let settled = self.settle(Asked::Sync);
@@ -186,13 +187,7 @@ impl World<'_> {
             check::all_is_well(
                 self.tables,
                 &self.setup,
-                &|table| {
-                    if table.is_built_in {
-                        return always;
-                    }
-                    let own = table.config.strategy;
-                    own.is_none_or(|own| own == sync_core::ConflictStrategy::AutoPreserve)
-                },
+                &|table| table.always_auto_preserve(&self.setup, always),
                 &self.ledger,
                 &shared.server,
             )

@@ -6,6 +6,7 @@ use sync_core::ConflictStrategy;
 
 use super::existing::Existing;
 use super::server::Habits;
+use super::terms::{Terms, Way};
 
 /// A world and what happens in it: everything that a run depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct Setup {
     /// Rows that the built-in tables have before the first engine is built on them.
     #[serde(default)]
     pub existing: Option<Existing>,
+    /// The settings that the built-in tables have of their own, table after table.
+    #[serde(default)]
+    pub terms: Vec<Terms>,
 }
 
 /// How conflicts are settled in the built-in tables.
@@ -161,6 +165,15 @@ pub enum Step {
         client: u8,
         /// The new one.
         strategy: Strategy,
+    },
+    /// The app is updated: it starts again, and one of its tables goes another way.
+    Turn {
+        /// Which client.
+        client: u8,
+        /// Which table.
+        table: u8,
+        /// The new way.
+        way: Way,
     },
     /// Somebody else signs in on a client's device, works a little, and leaves.
     Guest {

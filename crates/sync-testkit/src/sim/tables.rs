@@ -8,7 +8,6 @@ use sync_core::{Column, ColumnType, EntityId, Kind, TableConfig, TableSchema};
 
 use super::beyond;
 use super::local;
-use super::schedule::Strategy;
 
 /// How users edit a field, and what the checker may conclude from its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,15 +136,6 @@ impl SimTable {
         let refers = |table: &Self| table.is_built_in && !table.config.references.is_empty();
         let first = all.iter().position(refers).filter(|_| !related);
         all.get(..first.unwrap_or(all.len())).unwrap_or(all)
-    }
-
-    /// How its conflicts are settled on a client of this strategy: a table of an app's own has its
-    /// own.
-    pub(crate) fn strategy(&self, of_client: Strategy) -> Strategy {
-        if self.is_built_in {
-            return of_client;
-        }
-        Strategy::of_core(self.config.strategy.unwrap_or_default())
     }
 
     pub(crate) fn kind(&self) -> &Kind {

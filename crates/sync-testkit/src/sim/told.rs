@@ -43,6 +43,13 @@ impl fmt::Display for Step {
             Self::SwitchStrategy { client, strategy } => {
                 write!(f, "{}: starts again with {strategy:?}", name(*client))
             }
+            Self::Turn { client, table, way } => {
+                write!(
+                    f,
+                    "{}: starts again, table {table} goes {way:?}",
+                    name(*client)
+                )
+            }
             Self::Guest {
                 client,
                 discards,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
+use sync_core::{Kind, OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
 
 use super::check::{self, Violation};
 use super::client::Task;
@@ -13,6 +13,7 @@ use super::related;
 use super::schedule::Strategy;
 use super::seen::Seen;
 use super::server::Key;
+use super::terms::Way;
 use super::updates;
 use super::world::World;
 
@@ -53,7 +54,9 @@ impl World<'_> {
                 written == Some(key),
                 discards.contains(key),
                 match self.table_of(key) {
-                    Some(table) if !one.decides_by_hand => table.strategy(one.strategy),
+                    Some(table) if !one.decides_by_hand => {
+                        table.strategy(&self.setup, one.strategy)
+                    }
                     _ => Strategy::Manual,
                 },
                 &shared.server,
@@ -171,7 +174,13 @@ impl World<'_> {
         }
         if report.pull == PhaseEnd::Completed {
             shared.counters.count("run complete");
-            found.extend(check::pulled_everything(task, seen, &shared.server));
+            let is_pulled = |kind: &Kind| self.clients[client].way(kind) != Way::Sent;
+            found.extend(check::pulled_everything(
+                task,
+                seen,
+                &shared.server,
+                is_pulled,
+            ));
         } else {
             shared.counters.count("run incomplete");
         }

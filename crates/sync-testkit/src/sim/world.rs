@@ -152,6 +152,7 @@ impl<'a> World<'a> {
                 self.clients[client].still = None;
                 self.crash(client);
             }
+            Step::Turn { client, table, way } => self.turn(self.client(*client), *table, *way),
             Step::Guest {
                 client,
                 discards,

@@ -31,6 +31,7 @@ pub(crate) fn world(habits: Habits) -> Setup {
         old_apps: 0,
         slow_resolvers: false,
         existing: None,
+        terms: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sync_core::json::{JsonMap, same_field};
-use sync_core::{Change, Op, OpId, Timestamp};
+use sync_core::{Change, Kind, Op, OpId, Timestamp};
 
 use super::Violation;
 use crate::sim::client::Task;
@@ -218,11 +218,16 @@ fn creates(now: &Seen, key: &Key) -> bool {
 }
 
 /// I7: a run that says it is complete has brought everything that was there when it was asked for.
-pub(crate) fn pulled_everything(task: &Task, now: &Seen, server: &SimServer) -> Vec<Violation> {
+pub(crate) fn pulled_everything(
+    task: &Task,
+    now: &Seen,
+    server: &SimServer,
+    is_pulled: impl Fn(&Kind) -> bool,
+) -> Vec<Violation> {
     let was_there = server
         .records()
         .filter(|(_, stored)| stored.number <= task.server_was_at)
-        .filter(|(key, _)| now.cursors.contains_key(&key.0))
+        .filter(|(key, _)| now.cursors.contains_key(&key.0) && is_pulled(&key.0))
         .filter(|(_, stored)| server.is_listed(stored));
     let missing = was_there.filter(|(key, stored)| {
         let stamp = server.shown(stored.exact);

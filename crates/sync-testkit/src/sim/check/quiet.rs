@@ -68,7 +68,7 @@ pub(crate) fn all_is_well(
         let end = server
             .record(key)
             .and_then(|stored| stored.content.as_ref());
-        let manual = table.strategy(setup.strategy) == Strategy::Manual;
+        let manual = table.strategy(setup, setup.strategy) == Strategy::Manual;
         // To a deletion that waits behind its own create, what the server trimmed is an edit that
         // its user has not seen (semantics 3, Ack); to a repeat that the server does not
         // recognise, it is one of somebody else's.

@@ -41,6 +41,9 @@ pub struct Habits {
     /// A record that refers to one that is not there is refused.
     #[serde(default)]
     pub refuses_orphans: bool,
+    /// An update may lack fields, which stay as they are.
+    #[serde(default)]
+    pub takes_parts: bool,
 }
 
 /// What a server makes of a key that comes again.
@@ -116,6 +119,7 @@ impl Default for Habits {
             tags: false,
             epochs: false,
             refuses_orphans: false,
+            takes_parts: false,
         }
     }
 }
@@ -138,6 +142,9 @@ impl Habits {
         }
         if self.checks_absence {
             features.push("if-absent");
+        }
+        if self.takes_parts {
+            features.push("changed-fields");
         }
         features.join(",")
     }

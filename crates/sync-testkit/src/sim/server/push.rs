@@ -88,7 +88,16 @@ impl SimServer {
         }
         let content = match &op.change {
             PushChange::Delete => None,
-            PushChange::Upsert { record, .. } => Some(self.kept(record.fields())),
+            PushChange::Upsert { record, changed } => {
+                let mut content = self.kept(record.fields());
+                if self.habits.takes_parts && changed.is_some() {
+                    let rest = self.content(&key).unwrap_or_default();
+                    for (name, value) in rest {
+                        content.entry(name).or_insert(value);
+                    }
+                }
+                Some(content)
+            }
         };
         let stored = self.stamped(&key, content, Some(op.op_id.clone()));
         let state = self.habits.bodies.then(|| self.state(&key, &stored));
