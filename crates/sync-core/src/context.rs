@@ -134,7 +134,9 @@ impl Context {
 
     /// Those of the wanted kinds whose edits go to the server; `None` = of all.
     pub(crate) fn push_kinds(&self, wanted: Option<&BTreeSet<Kind>>) -> Vec<Kind> {
-        self.kinds(wanted, Direction::pushes)
+        self.kinds(wanted, |direction| {
+            direction.pushes() || planted!(PullOnlySent)
+        })
     }
 
     /// Those of the wanted kinds that are pulled; `None` = of all.

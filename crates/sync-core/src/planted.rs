@@ -173,6 +173,12 @@ mod switch {
         ClockUncorrected = "clock-uncorrected" breaks ["I12"];
         /// An operation into which a newer edit was folded keeps the older one's time: I12.
         FoldKeepsTime = "fold-keeps-time" breaks ["I12"];
+        /// How an update goes out is decided anew for each attempt: I5.
+        BodyDecidedAnew = "body-decided-anew" breaks ["I5"];
+        /// Updates go out in part to servers that lose what a body lacks: I2, I8.
+        PartUndeclared = "part-undeclared" breaks ["I2", "I8"];
+        /// An operation is sent although its table is only pulled: I4.
+        PullOnlySent = "pull-only-sent" breaks ["I4"];
     }
 
     impl Defect {

@@ -15,7 +15,7 @@ impl Entity {
             Change::Upsert { changed, .. } => changed.is_some(),
             Change::Delete => false,
         };
-        if !is_known || !features.changed_fields() {
+        if !is_known || !(features.changed_fields() || planted!(PartUndeclared)) {
             return Body::Whole;
         }
         if rules.table.payload == Payload::Changed && self.differs_in_changed_fields(op) {

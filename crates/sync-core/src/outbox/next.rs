@@ -197,6 +197,7 @@ impl Entity {
         };
         let body = head
             .body
+            .filter(|_| !planted!(BodyDecidedAnew))
             .unwrap_or_else(|| self.body(head, features, rules));
         let change = match head.outgoing() {
             Change::Upsert { payload, changed } => {

@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use sync_core::event::EventStream;
 use sync_core::{
-    Kind, Op, OpStatus, SyncConfig, SyncEngine, SyncEngineBuilder, SyncError, SyncEvent,
-    SyncOptions, SyncReport, TableConfig, Transport,
+    Op, OpStatus, SyncConfig, SyncEngine, SyncEngineBuilder, SyncError, SyncEvent, SyncOptions,
+    SyncReport, TableConfig, Transport,
 };
 
 use super::link::{Own, SimLink, World, lock};
@@ -72,8 +72,6 @@ pub(crate) struct Client {
     pub(crate) still: Option<Still>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) strategy: Strategy,
-    /// Which way its tables travel; both ways if nothing is said.
-    pub(super) ways: BTreeMap<Kind, Way>,
     /// Did it ever ask for a resync that clears?
     pub(crate) believes_lists: bool,
     /// Is a user deciding a conflict?
@@ -109,7 +107,6 @@ impl Client {
             still: None,
             tasks: Vec::new(),
             strategy: setup.strategy,
-            ways: BTreeMap::new(),
             believes_lists: false,
             decides_by_hand: false,
             seen: Seen::default(),

@@ -73,7 +73,7 @@ impl World<'_> {
     /// The owner's process ends and a guest comes; `discards` = the owner gives up what waits
     /// instead of staying signed in; `awaits` = the process dies so early while it opens.
     pub(crate) fn guest(&mut self, client: usize, discards: bool, awaits: Option<u8>) {
-        if !self.clients[client].ways.is_empty() {
+        if !lock(&self.clients[client].link.own).ways.is_empty() {
             return;
         }
         self.crash(client);

@@ -22,7 +22,7 @@ use super::local::{self, LocalField};
 use super::pause::pause;
 use super::schedule::Fate;
 use super::server::{Key, Keys, SimServer};
-use super::terms;
+use super::terms::{self, Way};
 use super::updates;
 use crate::FakeEnv;
 
@@ -86,6 +86,8 @@ pub(crate) struct Own {
     pub(crate) sent: BTreeMap<OpId, u32>,
     /// Is the app an old one?
     pub(crate) speaks_old: bool,
+    /// Which way the tables travel; both ways if nothing is said.
+    pub(super) ways: BTreeMap<Kind, Way>,
     /// What the process knows of the server's clock.
     pub(super) offset: Offset,
     /// So many questions wait for a resolver's answer.
@@ -181,6 +183,9 @@ impl SimLink {
                     key.0, key.1
                 ));
             }
+            if own.ways.get(&key.0) == Some(&Way::Pulled) {
+                broken.push(format!("{}/{} is sent, and is only pulled", key.0, key.1));
+            }
             let last = own.last_sent.insert(key.clone(), op.op_id.clone());
             if last.is_some_and(|last| op.op_id < last) {
                 broken.push(format!(
@@ -244,8 +249,13 @@ impl Transport for SimLink {
             pause().await;
             return Err(failure);
         }
+        let is_sent_only = lock(&self.own).ways.get(&request.kind) == Some(&Way::Sent);
         let answer = {
             let mut shared = lock(&self.world);
+            if is_sent_only {
+                let text = format!("{} is pulled, and is only sent", request.kind);
+                shared.seen.push(("I7", text));
+            }
             let leaves_out = (fate == Fate::LeavesOut)
                 .then(|| self.left_out(&shared.server, &request))
                 .flatten();

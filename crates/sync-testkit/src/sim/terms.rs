@@ -7,6 +7,7 @@ use sync_core::transport::{PushChange, PushOp};
 use sync_core::{Direction, Kind, Payload, SoftDelete, SyncError, TableConfig};
 
 use super::check::Violation;
+use super::link::lock;
 use super::schedule::{Act, Asked, Setup, Step, Strategy, Until};
 use super::server::Key;
 use super::tables::SimTable;
@@ -57,7 +58,7 @@ impl Way {
 /// Draws terms for the tables of half of the worlds, and turns of a table in one of six. They are
 /// drawn apart, so that the rest stays what it was.
 pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
-    let mut rng = fastrand::Rng::with_seed(seed.rotate_left(17) ^ 0x7465_726d_73);
+    let mut rng = fastrand::Rng::with_seed(seed.rotate_left(17) ^ 0x0074_6572_6d73);
     setup.habits.takes_parts = rng.bool();
     if rng.bool() {
         setup.terms = (0..3).map(|_| terms(&mut rng)).collect();
@@ -200,7 +201,8 @@ impl SimTable {
 impl super::client::Client {
     /// Which way a kind travels here.
     pub(super) fn way(&self, kind: &Kind) -> Way {
-        self.ways.get(kind).copied().unwrap_or(Way::Both)
+        let own = lock(&self.link.own);
+        own.ways.get(kind).copied().unwrap_or(Way::Both)
     }
 }
 
@@ -220,7 +222,7 @@ impl World<'_> {
             Way::Sent => "table is only sent",
         };
         self.lock().counters.count(class);
-        self.clients[client].ways.insert(kind, way);
+        lock(&self.clients[client].link.own).ways.insert(kind, way);
         self.clients[client].still = None;
         self.crash(client);
     }
@@ -228,8 +230,8 @@ impl World<'_> {
     /// Every table goes both ways again.
     pub(super) fn turn_all_back(&mut self) {
         for client in 0..self.clients.len() {
-            if !self.clients[client].ways.is_empty() {
-                self.clients[client].ways.clear();
+            let ways = std::mem::take(&mut lock(&self.clients[client].link.own).ways);
+            if !ways.is_empty() {
                 self.clients[client].still = None;
                 self.crash(client);
             }
