@@ -123,7 +123,7 @@ impl TableConfig {
     }
 
     /// Settles its conflicts so. `Manual` without a [`resolver`](Self::resolver) leaves each conflict
-    /// open ([`crate::Resolution::Defer`]) until [`crate::SyncEngine::resolve_conflict`] decides it.
+    /// open ([`crate::Resolution::Defer`]) until [`crate::Conflicts::resolve`] decides it.
     #[must_use]
     pub fn strategy(mut self, strategy: ConflictStrategy) -> Self {
         self.strategy = Some(strategy);

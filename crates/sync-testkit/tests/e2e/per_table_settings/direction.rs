@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sync_core::store::{OpQuery, TxMode};
+use sync_core::store::TxMode;
 use sync_core::{BlockedBy, Delivery, Direction, Record, SyncError, TableConfig};
 use sync_testkit::MockServer;
 
@@ -75,7 +75,7 @@ async fn direction_pull_only_keeps_what_was_queued_before_until_it_is_changed_ba
     assert_eq!(server.pushes(), []);
     let listed: Vec<_> = here.ops().await.into_iter().map(|op| op.op_id).collect();
     assert_eq!(listed, ids);
-    let blocked = here.engine.blocked().await.unwrap();
+    let blocked = here.engine.outbox().blocked().await.unwrap();
     assert_eq!(blocked.len(), 2);
     assert!(
         blocked
@@ -130,10 +130,7 @@ async fn direction_push_only_sends_and_is_pulled_by_nothing() {
     assert_fields(server.get(NOTES, "n2").as_ref(), &whole);
     assert_eq!(here.row("n1").await, None);
     assert_eq!(pulled(&server), ["labels"]);
-    assert_eq!(
-        here.engine.operations(&OpQuery::default()).await.unwrap(),
-        []
-    );
+    assert_eq!(here.ops().await, []);
 }
 
 #[tokio::test]
