@@ -276,6 +276,26 @@ impl Entity {
         }
     }
 
+    /// What was decided against is the newest known state of the server: it comes into force if
+    /// the user gives the edit up, also after another edit has dropped the decision.
+    pub(super) fn remember_judged(&mut self, state: &ServerState) {
+        let parked = self.parked.as_ref();
+        let keeps = match state.version() {
+            Some(_) => {
+                parked.is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked))
+            }
+            // The tombstone that a pull brought says more than a 404.
+            None => {
+                let newest = parked.or(self.base.as_ref());
+                newest.is_some_and(|newest| newest.is_deleted() && newest.version().is_some())
+            }
+        };
+        if !keeps {
+            let is_known = state.version().is_some() || state.is_deleted();
+            self.set_parked(is_known.then(|| state.clone()));
+        }
+    }
+
     /// What lies parked is forgotten if it is not newer than this state.
     pub(super) fn drop_older_parked(&mut self, state: &ServerState) {
         if let Some(parked) = &self.parked

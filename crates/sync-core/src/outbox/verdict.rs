@@ -282,26 +282,6 @@ impl Entity {
         self.close_conflict(&op_id);
     }
 
-    /// What was decided against is the newest known state of the server: it comes into force if
-    /// the user gives the edit up, also after another edit has dropped the decision.
-    fn remember_judged(&mut self, state: &ServerState) {
-        let parked = self.parked.as_ref();
-        let keeps = match state.version() {
-            Some(_) => {
-                parked.is_some_and(|parked| parked.is_newer_than(state) && !self.was_judged(parked))
-            }
-            // The tombstone that a pull brought says more than a 404.
-            None => {
-                let newest = parked.or(self.base.as_ref());
-                newest.is_some_and(|newest| newest.is_deleted() && newest.version().is_some())
-            }
-        };
-        if !keeps {
-            let is_known = state.version().is_some() || state.is_deleted();
-            self.set_parked(is_known.then(|| state.clone()));
-        }
-    }
-
     /// The conflict is stored and the operation waits for the resolver's answer.
     pub(super) fn wait_for_resolver(&mut self, conflict: Conflict, rules: &Rules<'_>) -> Flow {
         self.store_conflict(&conflict, "waiting for the resolver", false, rules);
