@@ -84,9 +84,9 @@ impl MergeFunction {
     {
         Self(Arc::new(move |conflict| {
             let merged = function(&conflict.typed()?);
-            Ok(merged
+            merged
                 .map(|entity| record_of_merged(&entity, conflict))
-                .transpose()?)
+                .transpose()
         }))
     }
 
