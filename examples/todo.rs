@@ -27,11 +27,9 @@ pub(crate) async fn run(engine: &SyncEngine) -> Result<(), Box<dyn Error>> {
         title: "Buy milk".into(),
         done: false,
     };
-    todos.insert_and_enqueue(&milk).await?;
+    todos.insert(&milk).await?;
 
-    let mut bought = milk.clone();
-    bought.done = true;
-    todos.replace_and_enqueue_diff(&milk, &bought).await?;
+    todos.update_with("milk", |todo| todo.done = true).await?;
 
     println!("{}", engine.sync().await?.stats);
     for id in ["bread", "milk"] {

@@ -108,16 +108,14 @@ async fn work_on_device_a(a: &Device, screen: &Screen) -> Outcome<()> {
 
     let diary = a.engine.writer::<DailyFeeling>()?;
     let snow = DailyFeeling::new(DAY_AFTER, 8, Some(6), "First snow");
-    diary.insert_and_enqueue(&snow).await?;
+    diary.insert(&snow).await?;
     screen.says(a.name, "2 January: a new entry, \"First snow\"");
 
     let before = japan(a).await?;
     let mut japan = before.clone();
     japan.population += 1;
     let territories = a.engine.writer::<Territory>()?;
-    territories
-        .replace_and_enqueue_diff(&before, &japan)
-        .await?;
+    territories.update(&before, &japan).await?;
     let (from, to) = (before.population, japan.population);
     let what = format!("{}: population {from} → {to}", names(&japan));
     screen.says(a.name, what);
@@ -133,16 +131,14 @@ async fn work_on_device_b(b: &Device, screen: &Screen) -> Outcome<()> {
     screen.says(b.name, "1 January: energy 7, in the same six diaries");
 
     let diary = b.engine.writer::<DailyFeeling>()?;
-    diary.delete_and_enqueue(DAY_BEFORE).await?;
+    diary.delete(DAY_BEFORE).await?;
     screen.says(b.name, "31 December: the entry is deleted");
 
     let before = japan(b).await?;
     let mut japan = before.clone();
     japan.languages.push("ain".to_owned());
     let territories = b.engine.writer::<Territory>()?;
-    territories
-        .replace_and_enqueue_diff(&before, &japan)
-        .await?;
+    territories.update(&before, &japan).await?;
     screen.says(
         b.name,
         format_args!("{}: one language more, \"ain\"", names(&japan)),

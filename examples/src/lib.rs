@@ -4,7 +4,19 @@
 pub mod file_store;
 pub mod in_process;
 
-/// The code of the project's README, compiled and run as a documentation test.
+/// The README's code and that of the guides which are whole programs, compiled and run as
+/// documentation tests. The code of the other guides stands in `tests/guides`.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/quick-start.md")]
+    struct QuickStart;
+
+    #[doc = include_str!("../../docs/conflicts.md")]
+    struct Conflicts;
+
+    #[doc = include_str!("../../docs/protocol.md")]
+    struct Protocol;
+}

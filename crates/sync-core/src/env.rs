@@ -30,6 +30,12 @@ pub trait Entropy: Debug + Send + Sync + 'static {
 }
 
 /// The outside world of one engine. Cheap to clone.
+///
+/// ```
+/// # use sync_core::Env;
+/// let env = Env::system(); // the default; tests use `FakeEnv` of `sync-testkit`
+/// assert_ne!(env.entity_id(), env.entity_id());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Env {
     clock: Arc<dyn Clock>,

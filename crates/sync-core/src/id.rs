@@ -104,6 +104,14 @@ text_id!(Kind, "kind");
 /// The identity of one entity: non-empty text, made by the client.
 ///
 /// [`EntityId::generate`] makes a UUIDv7, whose order of creation keeps database indexes fast.
+///
+/// ```
+/// # use sync_core::EntityId;
+/// let fresh = EntityId::generate(); // a UUID that sorts by time
+/// assert!(fresh.is_uuid());
+/// assert!(EntityId::new("milk").is_ok());
+/// assert!(EntityId::new("").is_err());
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntityId(Arc<str>);

@@ -2,6 +2,48 @@
 //!
 //! This crate is the engine. It knows neither SQL nor HTTP: a database is a [`store::Store`], a
 //! server is a [`transport::Transport`].
+//!
+//! An app writes through an [`EntityWriter`], or a [`SyncRepository`]: the row and the operation that
+//! carries it to the server are one transaction. [`SyncEngine::sync`] sends what waits and brings back
+//! what others changed. Where two changed the same record, the table's [`ConflictStrategy`] decides.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use sync_core::{MemoryStore, SyncEngine, SyncEntity, SyncError, Transport};
+//!
+//! #[derive(Clone, Serialize, Deserialize, SyncEntity)]
+//! #[sync(kind = "todos")]
+//! struct Todo {
+//!     id: String,
+//!     title: String,
+//!     done: bool,
+//! }
+//!
+//! async fn run(transport: impl Transport) -> Result<(), SyncError> {
+//!     let store = MemoryStore::new(); // or `SqliteStore` of `sync-sqlx`
+//!     let engine = SyncEngine::builder(store, transport).table::<Todo>().build().await?;
+//!
+//!     let todos = engine.writer::<Todo>()?;
+//!     todos.insert(&Todo { id: "milk".into(), title: "Buy milk".into(), done: false }).await?;
+//!     todos.update_with("milk", |todo| todo.done = true).await?;
+//!
+//!     println!("{}", engine.sync().await?.stats);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | to | begin with |
+//! |---|---|
+//! | describe a table | [`SyncEntity`], [`TableConfig`], [`SyncConfig`] |
+//! | write and read | [`EntityWriter`], [`SyncRepository`] |
+//! | settle conflicts | [`ConflictStrategy`], [`FieldMerge`], [`MergeFunction`], [`resolve_typed`] |
+//! | hear what happens | [`SyncReport`], [`SyncEvent`], [`SyncError`] |
+//! | bring a database or a server of another sort | [`Store`], [`Transport`] |
+//!
+//! The crate `sync-rest` has the transport over HTTP, `sync-sqlx` the store on SQLite, `sync-testkit` a
+//! server for tests. The guides are in the folder `docs` of the repository.
+//!
+//! The feature `derive` (default) brings `#[derive(SyncEntity)]`.
 
 #[cfg(not(sync_planted))]
 #[macro_use]

@@ -25,6 +25,12 @@ pub enum ColumnType {
 }
 
 /// One column and the field that it holds.
+///
+/// ```
+/// # use sync_core::{Column, ColumnType};
+/// let due = Column::new("due_date", ColumnType::Timestamp).field("dueDate").nullable();
+/// let open = Column::new("is_open", ColumnType::Boolean).nullable().local_only();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Column {

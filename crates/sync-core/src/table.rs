@@ -80,6 +80,16 @@ pub enum ExistingRows {
 }
 
 /// Settings of one table; what is not set follows the engine's.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sync_core::{SoftDelete, TableConfig};
+/// let todos = TableConfig::new()
+///     .soft_delete(SoftDelete::Purge)
+///     .sync_interval(Duration::from_secs(30))
+///     .filter("project", "7")
+///     .references("list_id", "lists");
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct TableConfig {

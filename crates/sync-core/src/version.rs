@@ -9,6 +9,13 @@ use crate::time::Timestamp;
 
 /// A version of an entity: the server's stamp, kept and echoed verbatim, and a strong `ETag` if it
 /// sent one.
+///
+/// ```
+/// # use sync_core::{Timestamp, Version};
+/// let earlier = Version::new(Timestamp::parse("2026-03-01T12:00:00Z").unwrap());
+/// let later = Version::new(Timestamp::parse("2026-03-01T12:00:01Z").unwrap());
+/// assert!(later.is_newer_than(&earlier));
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Version {
     /// The stamp exactly as the server wrote it.
@@ -51,6 +58,14 @@ impl PartialEq for Version {
 }
 
 /// An entity as the server has it, or had it: as a JSON record, or as the app's own type.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_core::{Record, ServerState};
+/// let record = Record::try_from(json!({"id": "milk", "updated_at": "2026-03-01T12:00:00Z"})).unwrap();
+/// assert!(ServerState::of(record, None).live().is_some());
+/// assert!(ServerState::<Record>::Absent.live().is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ServerState<R = Record> {

@@ -8,6 +8,13 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 /// The value of an `Authorization` header, and whose it is. `Debug` does not show it.
+///
+/// ```
+/// # use sync_rest::Token;
+/// let token = Token::bearer("secret").with_account("user-7");
+/// assert!(!format!("{token:?}").contains("secret"));
+/// let other_scheme = Token::header("Basic dXNlcjpwYXNz");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Token {
     header: SecretString,
@@ -51,6 +58,12 @@ impl Token {
 }
 
 /// Why there is no token. The message must not contain secrets.
+///
+/// ```
+/// # use sync_rest::TokenError;
+/// assert!(!TokenError::denied("please sign in").is_passing());
+/// assert!(TokenError::unavailable("the sign-in service is down").is_passing());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct TokenError {
@@ -142,6 +155,12 @@ impl<P: TokenProvider + ?Sized> TokenProvider for Arc<P> {
 }
 
 /// One token that never changes, for service accounts and tests.
+///
+/// ```
+/// # use sync_rest::{RestTransport, StaticToken, Token};
+/// let token = StaticToken::new(Token::bearer("secret"));
+/// let builder = RestTransport::builder("https://example.org/api").auth(token);
+/// ```
 #[derive(Debug, Clone)]
 pub struct StaticToken(Token);
 

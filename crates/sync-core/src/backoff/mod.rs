@@ -16,6 +16,21 @@ pub use policies::BackoffPolicy;
 use crate::config::SyncConfig;
 
 /// Decides how long to wait between attempts.
+///
+/// ```
+/// use std::time::Duration;
+/// use sync_core::RetryPolicy;
+///
+/// /// The same pause after every failure.
+/// #[derive(Debug)]
+/// struct Every(Duration);
+///
+/// impl RetryPolicy for Every {
+///     fn delay(&self, _attempt: u32, _random: u64) -> Duration {
+///         self.0
+///     }
+/// }
+/// ```
 pub trait RetryPolicy: Debug + Send + Sync + 'static {
     /// The wait after the `attempt`-th failure (from 1); `random` is uniform over all of `u64`.
     fn delay(&self, attempt: u32, random: u64) -> Duration;
@@ -23,6 +38,13 @@ pub trait RetryPolicy: Debug + Send + Sync + 'static {
 
 /// Exponential growth with full jitter: a uniform choice between nothing and the grown delay, so
 /// that clients that failed together do not return together.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sync_core::{FullJitter, RetryPolicy};
+/// let policy = FullJitter::new(Duration::from_secs(1), Duration::from_secs(60), 2.0);
+/// assert!(policy.delay(3, u64::MAX) <= Duration::from_secs(4));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct FullJitter {
     min: Duration,

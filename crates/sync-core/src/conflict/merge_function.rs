@@ -14,6 +14,11 @@ use crate::record::Record;
 type MergeOfConflict = dyn Fn(&Conflict) -> Result<Option<Record>, ResolverError> + Send + Sync;
 
 /// How [`crate::ConflictStrategy::Merge`] merges. Cheap to clone.
+///
+/// ```
+/// # use sync_core::{MergeFunction, TableConfig, deep_merge};
+/// let nested = TableConfig::new().merge(MergeFunction::new(deep_merge));
+/// ```
 #[derive(Clone)]
 pub struct MergeFunction(Arc<MergeOfConflict>);
 

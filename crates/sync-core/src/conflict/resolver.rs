@@ -47,6 +47,26 @@ pub type ResolverError = Box<dyn std::error::Error + Send + Sync>;
 /// It may take its time: the conflict is stored, other entities go on, and the answer is applied
 /// when it comes if neither the edit nor the server's record has changed meanwhile; otherwise it is
 /// asked again. An error or a panic puts the conflict off with a back-off.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use sync_core::{Conflict, ConflictResolver, Resolution, ResolverError};
+///
+/// /// A deletion, by whomever, is final.
+/// #[derive(Debug)]
+/// struct DeletionWins;
+///
+/// #[async_trait]
+/// impl ConflictResolver for DeletionWins {
+///     async fn resolve(&self, conflict: &Conflict) -> Result<Resolution, ResolverError> {
+///         Ok(match (&conflict.local, conflict.server_record()) {
+///             (None, _) => Resolution::AcceptClient,
+///             (_, None) => Resolution::AcceptServer,
+///             (Some(mine), Some(_)) => Resolution::AcceptMerged(mine.clone()),
+///         })
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait ConflictResolver: fmt::Debug + Send + Sync + 'static {
     /// Decides one conflict.

@@ -14,6 +14,12 @@ use serde::{Deserialize, Serialize};
 /// | `LastWriteWins` | the newer wins whole | the newer wins; without a time re-created | the newer wins |
 /// | `Merge` | what your function returns | re-created, unless your function decides | the server's edit stays, unless your function decides |
 /// | `Manual` | what your resolver answers | the same | the same |
+///
+/// ```
+/// # use sync_core::{ConflictStrategy, SyncConfig, TableConfig};
+/// let prices = TableConfig::new().strategy(ConflictStrategy::ServerWins);
+/// let all_others = SyncConfig::default().with_conflict_strategy(ConflictStrategy::LastWriteWins);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

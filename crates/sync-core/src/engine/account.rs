@@ -22,6 +22,17 @@ const NAMED: usize = 5;
 type GivenUp = BTreeMap<(Kind, EntityId), Discarded>;
 
 /// What becomes of operations that wait when somebody signs out.
+///
+/// ```
+/// # use sync_core::{SignOut, SyncEngine, SyncError};
+/// # async fn example(engine: &SyncEngine) -> Result<(), SyncError> {
+/// match engine.sign_out(SignOut::RefusePending).await {
+///     Err(SyncError::Unsent { pending, which }) => println!("{pending} not sent yet: {which}"),
+///     other => drop(other?),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SignOut {

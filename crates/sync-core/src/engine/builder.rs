@@ -30,6 +30,21 @@ use crate::transport::Transport;
 use crate::writer::GroupCommit;
 
 /// Collects what an engine needs.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sync_core::{ConflictStrategy, MemoryStore, SyncConfig, SyncEngine, SyncEntity, TableConfig, Transport};
+/// # async fn example<Todo: SyncEntity, Price: SyncEntity>(transport: impl Transport) -> Result<(), sync_core::SyncError> {
+/// let engine = SyncEngine::builder(MemoryStore::new(), transport)
+///     .config(SyncConfig::default().with_auto_interval(Duration::from_secs(60)))
+///     .table::<Todo>()
+///     .table_with::<Price>(TableConfig::new().strategy(ConflictStrategy::ServerWins))
+///     .build()
+///     .await?;
+/// engine.start_auto();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an engine exists only after `build`"]
 pub struct SyncEngineBuilder {

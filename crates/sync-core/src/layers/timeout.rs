@@ -15,6 +15,16 @@ use crate::transport::{
 use crate::version::ServerState;
 
 /// Ends a request that takes too long; whether the server saw it is then unknown.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use std::time::Duration;
+/// # use sync_core::layers::TimeoutLayer;
+/// # use sync_core::{Env, Transport};
+/// # fn example(mine: Arc<dyn Transport>) {
+/// let impatient = TimeoutLayer::new(mine, Env::system(), Duration::from_secs(5));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TimeoutLayer {
     inner: Arc<dyn Transport>,

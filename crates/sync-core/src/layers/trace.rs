@@ -13,6 +13,15 @@ use crate::version::ServerState;
 
 /// Puts each request into a `tracing` span with kind, id and counts; payloads and credentials
 /// never appear.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use sync_core::Transport;
+/// # use sync_core::layers::TraceLayer;
+/// # fn example(mine: Arc<dyn Transport>) {
+/// let traced = TraceLayer::new(mine);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TraceLayer {
     inner: Arc<dyn Transport>,

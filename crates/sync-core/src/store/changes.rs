@@ -27,6 +27,19 @@ pub enum ChangeNotice {
 pub type ChangeStream = Pin<Box<dyn Stream<Item = ChangeNotice> + Send>>;
 
 /// What a store uses to tell its listeners; never blocks.
+///
+/// ```
+/// use futures::StreamExt;
+/// use sync_core::Kind;
+/// use sync_core::store::{ChangeHub, ChangeNotice};
+///
+/// # async fn example() {
+/// let hub = ChangeHub::default();
+/// let mut changes = hub.subscribe();
+/// hub.publish([Kind::new("todos").unwrap()].into(), [].into()); // after a commit
+/// assert!(matches!(changes.next().await, Some(ChangeNotice::Changed { .. })));
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ChangeHub {
     sender: broadcast::Sender<ChangeNotice>,

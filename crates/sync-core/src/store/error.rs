@@ -31,6 +31,12 @@ pub enum StoreErrorKind {
 }
 
 /// A failed call to a store: what happened, to what, and what to do.
+///
+/// ```
+/// # use sync_core::{StoreError, StoreErrorKind};
+/// let error = StoreError::new(StoreErrorKind::Busy, "another program writes");
+/// assert!(error.is_retryable());
+/// ```
 #[derive(Debug, Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,

@@ -111,6 +111,16 @@ pub struct Rejected {
 }
 
 /// Which operations; every condition that is set must hold.
+///
+/// ```
+/// # use sync_core::{Kind, OpStatus};
+/// # use sync_core::store::OpQuery;
+/// let stuck_todos = OpQuery {
+///     kinds: Some(vec![Kind::new("todos").unwrap()]),
+///     status: Some(OpStatus::Stuck),
+///     ..OpQuery::default()
+/// };
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpQuery {
     /// Of these kinds; `None` = all.

@@ -42,6 +42,15 @@ pub enum TransportErrorKind {
 }
 
 /// A failed request: what happened, and whether the server may have seen it.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sync_core::{TransportError, TransportErrorKind};
+/// let busy = TransportError::new(TransportErrorKind::Unavailable, "the server is busy")
+///     .with_status(503)
+///     .with_retry_after(Some(Duration::from_secs(30)));
+/// assert!(busy.maybe_sent());
+/// ```
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,

@@ -99,6 +99,11 @@ impl Features {
 }
 
 /// What a transport can do and whom it talks to.
+///
+/// ```
+/// # use sync_core::transport::Capabilities;
+/// let batches = Capabilities::new("https://example.org/api").with_max_batch(100);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -281,6 +286,11 @@ pub enum PushChange {
 }
 
 /// What the server said to one operation.
+///
+/// ```
+/// # use sync_core::transport::{PushOutcome, PushResult};
+/// let taken = PushResult::new("the operation's key", PushOutcome::Accepted { state: None });
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PushResult {

@@ -8,6 +8,13 @@ use crate::contents::Contents;
 use crate::id::EntityId;
 
 /// One page.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_core::transport::PullPage;
+/// let mut page = PullPage::new(vec![json!({"id": "milk", "updated_at": "2026-03-01T12:00:00Z"})]);
+/// page.next_page_token = Some("2".to_owned());
+/// ```
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PullPage {

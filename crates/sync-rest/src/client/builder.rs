@@ -20,6 +20,19 @@ use crate::token::TokenProvider;
 use crate::wire::path;
 
 /// Sets a [`RestTransport`] up.
+///
+/// ```
+/// # fn main() -> Result<(), sync_core::TransportError> {
+/// # use std::time::Duration;
+/// # use sync_rest::{KindRoute, RestTransport};
+/// let transport = RestTransport::builder("http://localhost:8080/api?tenant=7")
+///     .kind("todos", KindRoute::new().path("v2/tasks"))
+///     .batch(true)
+///     .request_timeout(Duration::from_secs(20))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct RestTransportBuilder {
     base_url: String,
     provider: Option<Arc<dyn TokenProvider>>,

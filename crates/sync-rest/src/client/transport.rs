@@ -50,8 +50,8 @@ impl RestTransport {
     }
 
     /// Starts with the base URL, for example `https://example.org/api?tenant=7`; its query goes with
-    /// every request. Plain `http` is accepted for every host: use it only inside a network that
-    /// you trust, because tokens and records travel readable.
+    /// every request. Plain `http` is for this machine only, unless
+    /// [`RestTransportBuilder::allow_plain_http`] says otherwise.
     #[must_use]
     pub fn builder(base_url: impl Into<String>) -> RestTransportBuilder {
         RestTransportBuilder::new(base_url.into())

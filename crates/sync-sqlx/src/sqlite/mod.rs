@@ -45,6 +45,18 @@ use writer::{Patience, Turn, Writer};
 /// Points in time lie in the table as RFC 3339 text exactly as the server wrote them; one that the
 /// server wrote as a number lies there as the text of the same instant, while `sync_versions` keeps
 /// the number. Booleans are 1 and 0, JSON values are JSON text, bytes are BLOBs.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use sync_sqlx::SqliteStore;
+///
+/// let store = SqliteStore::open("app.db").await?;
+/// let open: i64 = sqlx::query_scalar("SELECT count(*) FROM todos WHERE NOT done")
+///     .fetch_one(store.pool())
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,

@@ -27,6 +27,12 @@ pub enum Call {
 }
 
 /// How often calls go wrong by chance, in calls of a thousand. Default: never.
+///
+/// ```
+/// # use sync_testkit::{Chances, FakeEnv, TransportScript};
+/// let script = TransportScript::new(FakeEnv::new(7).env());
+/// script.chances(Chances { lost_answer: 100, ..Chances::default() });
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Chances {
     /// The request is lost: `Offline` or `Interrupted`, nothing is done.
@@ -42,6 +48,15 @@ pub struct Chances {
 }
 
 /// What is to go wrong. A clone is another handle to the same script.
+///
+/// ```
+/// # use sync_core::TransportErrorKind;
+/// # use sync_testkit::{Call, FakeEnv, TransportFault, TransportScript};
+/// let script = TransportScript::new(FakeEnv::new(7).env());
+/// script
+///     .next(Call::Push, TransportFault::Before(TransportErrorKind::Offline))
+///     .next(Call::Pull, TransportFault::After(TransportErrorKind::Timeout));
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransportScript {
     pub(super) env: Env,

@@ -69,6 +69,16 @@ impl Route {
 ///
 /// What answers in place of the server comes *before* the work: the request changes nothing.
 /// [`after_work`](Self::after_work) turns that round: the work is done, and its answer is lost.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_testkit::{Fault, MockServer, Route};
+/// # fn example(server: &MockServer) {
+/// server.fault(Fault::status(429).header("Retry-After", "60")).on(Route::Push);
+/// server.fault(Fault::html()).on(Route::pull_of("todos")).always();
+/// server.fault(Fault::json(422, json!({"message": "too long"})).after_work()).skip(2);
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub(super) effect: Effect,

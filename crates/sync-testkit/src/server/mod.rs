@@ -44,6 +44,19 @@ const BACKLOG: u32 = 1024;
 /// A clone is another handle to the same server; it stops when the last one is dropped. Its clock
 /// is its own: it stands still between writes, and every write gets a later stamp than the one
 /// before. See the [crate's documentation](crate) for an example.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_testkit::{Fault, MockServer, Route};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = MockServer::start().await?;
+/// server.seed("todos", [json!({"id": "milk", "title": "Milk"})])?;
+/// server.fault(Fault::status(503)).on(Route::Push).times(2);
+/// server.update("todos", "milk", json!({"title": "Oat milk"})); // as another user
+/// println!("{} has {:?}", server.url(), server.all("todos"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct MockServer {
     shared: Arc<Shared>,

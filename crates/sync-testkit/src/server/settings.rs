@@ -22,6 +22,11 @@ pub enum Deletion {
 }
 
 /// The names of the fields that the server itself writes.
+///
+/// ```
+/// # use sync_testkit::{FieldNames, MockServer};
+/// let server = MockServer::builder().field_names(FieldNames::new("_id", "modified", "removed", "made"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldNames {

@@ -83,6 +83,12 @@ use self::world::World;
 type Rule = dyn Fn(&Kind, &JsonMap) -> Result<(), String> + Send + Sync;
 
 /// What to simulate.
+///
+/// ```
+/// # use sync_testkit::sim::Simulation;
+/// let tested = Simulation::default().steps(20).check(0..3).unwrap_or_else(|failure| panic!("{failure}"));
+/// assert_eq!(tested.seeds, 3);
+/// ```
 #[derive(Clone)]
 pub struct Simulation {
     tables: Vec<SimTable>,

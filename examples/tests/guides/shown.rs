@@ -1,10 +1,3 @@
-//! The guides show code that is there: every block of Rust stands in an adapter, word for word.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "the lints spare tests, but not the helpers beside them"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,20 +8,31 @@ fn project() -> PathBuf {
         .to_path_buf()
 }
 
+/// The text of a page in `docs/`.
+pub(crate) fn page(name: &str) -> String {
+    read(&project().join("docs").join(name))
+}
+
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The Rust blocks of a page, line by line.
+/// The Rust blocks of a page, line by line, without the indentation of a list.
 fn blocks(page: &str) -> Vec<Vec<&str>> {
     let mut blocks = Vec::new();
-    let mut open: Option<Vec<&str>> = None;
+    let mut open: Option<(&str, Vec<&str>)> = None;
     for line in page.lines() {
         match &mut open {
-            Some(_) if line == "```" => blocks.extend(open.take()),
-            Some(block) => block.push(line),
-            None if line == "```rust" => open = Some(Vec::new()),
-            None => {}
+            Some((indent, _)) if line.strip_prefix(*indent) == Some("```") => {
+                blocks.extend(open.take().map(|(_, block)| block));
+            }
+            Some((indent, block)) => block.push(line.strip_prefix(*indent).unwrap_or(line)),
+            None => {
+                let indent = line.strip_suffix("```rust");
+                open = indent
+                    .filter(|text| text.trim().is_empty())
+                    .map(|indent| (indent, Vec::new()));
+            }
         }
     }
     assert!(open.is_none(), "a block is not closed");
@@ -51,31 +55,61 @@ fn stands_in(source: &str, block: &[&str]) -> bool {
     })
 }
 
-/// Every block of the page must stand in one of these files.
-fn assert_shown(page: &str, folder: &str, test: &str) {
-    let folder = project().join("examples/src").join(folder);
-    let files = fs::read_dir(&folder)
-        .unwrap()
-        .map(|file| file.unwrap().path());
-    let test = project().join("examples/tests").join(test);
-    let sources: Vec<String> = files.chain([test]).map(|file| read(&file)).collect();
-    let page = read(&project().join("docs").join(page));
+/// Every block of the page must stand in one of these files of `examples`.
+fn assert_shown(name: &str, files: &[PathBuf]) {
+    let sources: Vec<String> = files.iter().map(|file| read(file)).collect();
+    let page = page(name);
     let blocks = blocks(&page);
-    assert!(blocks.len() > 5, "a guide shows its code");
+    assert!(!blocks.is_empty(), "a guide shows its code");
     for block in blocks {
         let found = sources.iter().any(|source| stands_in(source, &block));
-        assert!(found, "this is not there any more:\n{}", block.join("\n"));
+        assert!(
+            found,
+            "{name} shows what is not there:\n{}",
+            block.join("\n")
+        );
     }
+}
+
+/// An adapter in `examples/src`, and the test that proves it.
+fn adapter(folder: &str, test: &str) -> Vec<PathBuf> {
+    let examples = project().join("examples");
+    let files = fs::read_dir(examples.join("src").join(folder)).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files.chain([examples.join("tests").join(test)]).collect()
+}
+
+/// The sources beside this one that are run for a guide.
+fn tests(names: &[&str]) -> Vec<PathBuf> {
+    let folder = project().join("examples/tests/guides");
+    names.iter().map(|name| folder.join(name)).collect()
 }
 
 #[test]
 fn the_guide_to_stores_shows_the_store_as_it_is() {
-    assert_shown("writing-a-store.md", "file_store", "file_store.rs");
+    let files = adapter("file_store", "file_store.rs");
+    assert_shown("writing-a-store.md", &files);
 }
 
 #[test]
 fn the_guide_to_transports_shows_the_transport_as_it_is() {
-    assert_shown("writing-a-transport.md", "in_process", "in_process.rs");
+    let files = adapter("in_process", "in_process.rs");
+    assert_shown("writing-a-transport.md", &files);
+}
+
+#[test]
+fn the_guides_for_apps_show_code_that_is_run() {
+    for (page, names) in [
+        ("tables-and-derive.md", &["tables_and_derive.rs"][..]),
+        ("writing.md", &["writing.rs"]),
+        ("existing-apis.md", &["existing_apis.rs"]),
+        ("existing-data.md", &["existing_data.rs"]),
+        ("updates.md", &["existing_data.rs"]),
+        ("events-and-errors.md", &["events_and_errors.rs"]),
+        ("testing-your-app.md", &["testing_your_app.rs", "todos.rs"]),
+    ] {
+        assert_shown(page, &tests(names));
+    }
 }
 
 #[test]

@@ -1,0 +1,171 @@
+//! The code of `docs/testing-your-app.md`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use sync_core::{
+    Column, ColumnType, Kind, MergeFunction, SyncConfig, SyncEngine, SyncEntity, TableConfig,
+    TableSchema,
+};
+use sync_rest::RestTransport;
+use sync_sqlx::SqliteStore;
+use sync_testkit::sim::{SimTable, Simulation};
+use sync_testkit::{
+    Call, FakeEnv, Fault, FaultyTransport, MockServer, Route, TransportFault, TransportScript,
+};
+
+use crate::todos::{Outcome, Todo, device, todo};
+
+#[tokio::test]
+async fn two_devices_and_somebody_else() -> Outcome {
+    let server = MockServer::start().await?;
+    server.seed(
+        "todos",
+        [json!({"id": "milk", "title": "Milk", "done": false})],
+    )?;
+    let (_, ann) = device(&server).await?;
+    let (_, bob) = device(&server).await?;
+    ann.sync().await?;
+    bob.sync().await?;
+
+    // Both edit without a network.
+    ann.writer::<Todo>()?
+        .update_with("milk", |todo| todo.done = true)
+        .await?;
+    bob.writer::<Todo>()?
+        .update_with("milk", |todo| todo.title = "Oat".into())
+        .await?;
+    for device in [&ann, &bob, &ann] {
+        assert!(device.sync().await?.is_complete());
+    }
+
+    let milk = server.get("todos", "milk").ok_or("no milk")?;
+    assert_eq!(milk["title"], "Oat");
+    assert_eq!(milk["done"], true);
+    assert_eq!(
+        ann.writer::<Todo>()?.get("milk").await?,
+        bob.writer::<Todo>()?.get("milk").await?
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_edit_whose_answer_is_lost_arrives_once() -> Outcome {
+    let server = MockServer::start().await?;
+    let (_, engine) = device(&server).await?;
+    let todos = engine.writer::<Todo>()?;
+    todos.insert(&todo("milk", "Milk")).await?;
+
+    let lost = server.fault(Fault::drop_after()).on(Route::Push);
+    engine.sync().await?;
+    engine.sync().await?;
+
+    assert_eq!(lost.hits(), 1);
+    assert_eq!(server.applied_to("todos", "milk"), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_edit_made_during_a_push_is_sent_next() -> Outcome {
+    let server = MockServer::start().await?;
+    let (_, engine) = device(&server).await?;
+    let todos = engine.writer::<Todo>()?;
+    todos.insert(&todo("milk", "Milk")).await?;
+
+    let gate = server.hold(Route::Push);
+    let run = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.sync().await }
+    });
+    gate.arrived().await; // the request is there, its answer is not
+    todos.update_with("milk", |todo| todo.done = true).await?;
+    gate.release();
+    run.await??;
+
+    engine.sync().await?;
+    assert_eq!(server.get("todos", "milk").ok_or("none")?["done"], true);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_week_passes_in_no_time() -> Outcome {
+    let server = MockServer::start().await?;
+    let world = FakeEnv::new(7);
+    world.auto_advance(Duration::from_secs(20)); // back-offs end at once
+    let store = SqliteStore::open_in_memory().await?;
+    let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
+    sqlx::query(sql).execute(store.pool()).await?;
+    let transport = RestTransport::builder(server.url())
+        .env(world.env())
+        .build()?;
+    // Its heartbeat must sleep longer than what passes by itself.
+    let config = SyncConfig::default().with_lease_duration(Duration::from_secs(90));
+    let engine = SyncEngine::builder(store, transport)
+        .table::<Todo>()
+        .config(config)
+        .env(world.env())
+        .build()
+        .await?;
+    let milk = json!({"id": "milk", "title": "Milk", "done": false});
+    server.seed("todos", [milk])?;
+    engine.sync().await?;
+
+    server.purge("todos", "milk"); // gone without a tombstone
+    world.advance(Duration::from_secs(8 * 24 * 3600));
+    engine.sync().await?; // a full resync is due
+
+    assert_eq!(engine.writer::<Todo>()?.get("milk").await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn faults_without_a_network() -> Outcome {
+    let server = MockServer::start().await?;
+    let rest = RestTransport::new(server.url())?;
+    let store = SqliteStore::open_in_memory().await?;
+    let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
+    sqlx::query(sql).execute(store.pool()).await?;
+
+    let script = TransportScript::new(FakeEnv::new(7).env());
+    let transport = FaultyTransport::new(Arc::new(rest), script.clone());
+    script.next(Call::Push, TransportFault::redirect());
+
+    let engine = SyncEngine::builder(store, transport)
+        .table::<Todo>()
+        .build()
+        .await?;
+    engine
+        .writer::<Todo>()?
+        .insert(&todo("milk", "Milk"))
+        .await?;
+    assert_eq!(engine.sync().await?.pending, 1);
+    assert_eq!(engine.sync().await?.pending, 0);
+    Ok(())
+}
+
+#[test]
+fn my_merge_function_loses_nothing() {
+    let todos = TableSchema::new(Kind::new("todos").unwrap(), "todos", "id")
+        .column(Column::new("id", ColumnType::Text))
+        .column(Column::new("title", ColumnType::Text).nullable())
+        .column(Column::new("tags", ColumnType::Json).nullable());
+    let mine = TableConfig::new().merge(MergeFunction::of_conflict(|conflict| {
+        let (local, server) = (conflict.local.as_ref()?, conflict.server_record()?);
+        let mut merged = server.clone();
+        for field in conflict
+            .changed_fields
+            .iter()
+            .flat_map(|changed| changed.iter())
+        {
+            let value = local.get(field).cloned().unwrap_or_default();
+            merged.fields_mut().insert(field.to_owned(), value);
+        }
+        Some(merged)
+    }));
+    let world = Simulation::of([SimTable::new(todos, mine)]).steps(60);
+    let tested = world
+        .check(0..10)
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(tested.seeds, 10);
+}
