@@ -4,15 +4,18 @@
 //! that an app's row and the operation that will carry it to the server are one transaction.
 //!
 //! ```no_run
-//! use sync_core::store::{Store, StoreTx, TxMode};
+//! use sync_core::{SyncEngine, SyncEntity};
 //! use sync_sqlx::SqliteStore;
 //!
-//! # async fn example(tables: Vec<sync_core::TableSchema>) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example<Todo: SyncEntity>(transport: impl sync_core::Transport) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = SqliteStore::open("app.db").await?;
-//! sqlx::query("CREATE TABLE IF NOT EXISTS todos (id TEXT PRIMARY KEY, title TEXT NOT NULL)")
-//!     .execute(store.pool())
+//! let sql = sqlx::AssertSqlSafe(Todo::create_table_sql()); // or a migration of the app
+//! sqlx::query(sql).execute(store.pool()).await?;
+//! let engine = SyncEngine::builder(store.clone(), transport).table::<Todo>().build().await?;
+//!
+//! let open: i64 = sqlx::query_scalar("SELECT count(*) FROM todos WHERE NOT done")
+//!     .fetch_one(store.pool())
 //!     .await?;
-//! store.prepare(&tables).await?;
 //! # Ok(())
 //! # }
 //! ```
