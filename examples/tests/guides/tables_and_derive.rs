@@ -161,10 +161,8 @@ async fn a_table_without_a_type() -> Outcome {
         .build()
         .await?;
     let visits = json!({"id": "visits", "n": 1});
-    engine
-        .records("counters")?
-        .insert(Record::try_from(visits)?)
-        .await?;
+    let records = engine.records("counters")?;
+    records.insert(Record::try_from(visits)?).await?;
 
     engine.sync().await?;
     assert_eq!(server.get("counters", "visits").ok_or("none")?["n"], 1);
