@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sync_core::json::JsonMap;
 use sync_core::{
     Column, ColumnType, Kind, MergeFunction, SyncConfig, SyncEngine, SyncEntity, TableConfig,
-    TableSchema,
+    TableSchema, default_merge,
 };
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
-use sync_testkit::sim::{SimTable, Simulation};
+use sync_testkit::sim::{Failure, SimTable, Simulation, Tested};
 use sync_testkit::{
     Call, FakeEnv, Fault, FaultyTransport, MockServer, Route, TransportFault, TransportScript,
 };
@@ -144,28 +145,49 @@ async fn faults_without_a_network() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn my_merge_function_loses_nothing() {
+/// Both lists of tags, one behind the other.
+fn joined(local: &JsonMap, server: &JsonMap, keeps: fn(&[Value], &Value) -> bool) -> JsonMap {
+    let mut merged = default_merge(local, server);
+    if let (Some(mine), Some(theirs)) = (local["tags"].as_array(), server["tags"].as_array()) {
+        let new = mine.iter().filter(|tag| keeps(theirs, tag));
+        let tags: Vec<&Value> = theirs.iter().chain(new).collect();
+        merged.insert("tags".to_owned(), json!(tags));
+    }
+    merged
+}
+
+fn hunt(merge: MergeFunction) -> Result<Tested, Box<Failure>> {
     let todos = TableSchema::new(Kind::new("todos").unwrap(), "todos", "id")
         .column(Column::new("id", ColumnType::Text))
         .column(Column::new("title", ColumnType::Text).nullable())
-        .column(Column::new("tags", ColumnType::Json).nullable());
-    let mine = TableConfig::new().merge(MergeFunction::of_conflict(|conflict| {
-        let (local, server) = (conflict.local.as_ref()?, conflict.server_record()?);
-        let mut merged = server.clone();
-        for field in conflict
-            .changed_fields
+        .column(Column::new("tags", ColumnType::Json));
+    let table = SimTable::new(todos, TableConfig::new().merge(merge));
+    let simulation = Simulation::of([table]).steps(60).rule(|_kind, record| {
+        let tags = record["tags"].as_array().map_or(&[][..], Vec::as_slice);
+        match tags
             .iter()
-            .flat_map(|changed| changed.iter())
+            .enumerate()
+            .find(|(n, tag)| tags[..*n].contains(tag))
         {
-            let value = local.get(field).cloned().unwrap_or_default();
-            merged.fields_mut().insert(field.to_owned(), value);
+            Some((_, twice)) => Err(format!("the tag {twice} is there twice")),
+            None => Ok(()),
         }
-        Some(merged)
-    }));
-    let world = Simulation::of([SimTable::new(todos, mine)]).steps(60);
-    let tested = world
-        .check(0..10)
-        .unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!(tested.seeds, 10);
+    });
+    simulation.check(0..20)
+}
+
+#[test]
+fn a_merge_function_that_joins_lists_is_seen_to_double_tags() {
+    let all = MergeFunction::new(|local, server| joined(local, server, |_, _| true));
+    let failure = hunt(all).unwrap_err().to_string();
+    assert!(failure.contains("is there twice"), "{failure}");
+
+    let new = |theirs: &[Value], tag: &Value| !theirs.contains(tag);
+    let once = MergeFunction::new(move |local, server| joined(local, server, new));
+    assert_eq!(
+        hunt(once)
+            .unwrap_or_else(|failure| panic!("{failure}"))
+            .seeds,
+        20
+    );
 }
