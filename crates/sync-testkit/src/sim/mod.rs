@@ -7,7 +7,8 @@
 //! that reads nothing but the server's history, the databases and what the users did names the
 //! invariant that is broken (`I1` to `I12`, see the project's law).
 //!
-//! With an app's own tables, merge functions and resolvers it looks for what *they* lose:
+//! An app's own tables, merge functions and resolvers can be simulated too. What a function of the
+//! app must keep is for [`Simulation::rule`] to say; the invariants hold whatever it returns:
 //!
 //! ```
 //! use sync_core::{Column, ColumnType, Kind, MergeFunction, TableConfig, TableSchema};
