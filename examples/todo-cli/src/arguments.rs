@@ -1,0 +1,162 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Everything but `sync` works without a server and without a network.
+
+Exit codes:
+  0  done
+  1  failed; the message says what to do
+  2  called wrongly
+  3  synced, but conflicts wait for you: todo-cli conflicts resolve
+  4  the server could not be reached, or not everything got through; nothing is lost";
+
+/// A to-do list that works offline and syncs when there is a network.
+#[derive(Debug, Parser)]
+#[command(name = "todo-cli", after_help = AFTER, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// The SQLite file that holds the list; it is made when it is not there.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TODO_FILE",
+        hide_env_values = true,
+        default_value = "todos.db"
+    )]
+    pub(crate) file: PathBuf,
+    /// The server to sync with.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "TODO_SERVER",
+        hide_env_values = true
+    )]
+    pub(crate) server: Option<String>,
+    /// Print JSON, for other programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add a to-do.
+    Add {
+        /// What there is to do.
+        title: String,
+        #[command(flatten)]
+        more: Details,
+    },
+    /// List the to-dos that are not done.
+    List {
+        /// The done ones, too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one to-do in full.
+    Show(Which),
+    /// Change a to-do.
+    Edit {
+        #[command(flatten)]
+        which: Which,
+        /// What there is to do.
+        #[arg(long)]
+        title: Option<String>,
+        #[command(flatten)]
+        more: Details,
+    },
+    /// Tick a to-do off.
+    Done {
+        #[command(flatten)]
+        which: Which,
+        /// It is not done after all.
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Remove a to-do.
+    Rm(Which),
+    /// Send what waits, and bring what others changed.
+    Sync,
+    /// Say what is in the file and what waits; needs no network.
+    Status,
+    /// What waits to be sent.
+    Outbox {
+        #[command(subcommand)]
+        action: Option<OutboxAction>,
+    },
+    /// To-dos that were changed here and elsewhere.
+    Conflicts {
+        #[command(subcommand)]
+        action: Option<ConflictsAction>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The to-do's id, or as much of its end as tells it from the others.
+    pub(crate) id: String,
+}
+
+/// An empty text clears.
+#[derive(Debug, Args)]
+pub(crate) struct Details {
+    /// More about it; "" clears.
+    #[arg(long)]
+    pub(crate) notes: Option<String>,
+    /// When it is due, as 2026-12-24; "" clears.
+    #[arg(long, value_name = "DATE", value_parser = due)]
+    pub(crate) due: Option<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum OutboxAction {
+    /// List it (default).
+    List,
+    /// Let what was set aside take part again with the next sync.
+    Retry,
+    /// Give up what waits for one to-do; what the server has comes back.
+    Discard {
+        /// The to-do's id, or its end.
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConflictsAction {
+    /// List them (default).
+    List,
+    /// Decide them: asks about each field that both sides changed.
+    Resolve {
+        /// The id of one to-do, or its end; all, if it is left out.
+        id: Option<String>,
+        /// Take this side whole, without asking.
+        #[arg(long, value_enum)]
+        take: Option<Side>,
+    },
+}
+
+/// One of the two sides of a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// What was done here.
+    Here,
+    /// What the server has.
+    Server,
+}
+
+/// A day, or nothing.
+pub(crate) fn due(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d");
+    day.map(|day| day.to_string())
+        .map_err(|_| "not a day of the calendar; write it as 2026-12-24".to_owned())
+}

@@ -1,0 +1,52 @@
+//! `status`: what is in the file and what waits.
+
+use serde_json::json;
+use sync_core::OpStatus;
+
+use super::Manner;
+use crate::app::App;
+use crate::failure::{Exit, Failure};
+use crate::queue;
+use crate::screen;
+
+pub(super) async fn show(
+    app: &App,
+    manner: &Manner,
+    server: Option<&str>,
+) -> Result<Exit, Failure> {
+    let todos = app.todos.list().await?;
+    let open = todos.iter().filter(|todo| !todo.done).count();
+    let waiting = queue::waiting(&app.engine).await?;
+    let stuck = waiting
+        .iter()
+        .filter(|op| op.status == OpStatus::Stuck)
+        .count();
+    let conflicts = queue::conflicts(&app.engine).await?.len();
+    if manner.json {
+        screen::json(&json!({
+            "server": server,
+            "open": open,
+            "done": todos.len() - open,
+            "waiting": waiting.len(),
+            "stuck": stuck,
+            "conflicts": conflicts,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let rows = [
+        (
+            "to-dos",
+            format!("{open} open, {} done", todos.len() - open),
+        ),
+        (
+            "waiting",
+            format!("{} to be sent, {stuck} set aside", waiting.len()),
+        ),
+        ("conflicts", conflicts.to_string()),
+        ("server", server.unwrap_or("none").to_owned()),
+    ];
+    for (name, value) in rows {
+        screen::line(format_args!("{name:<10} {value}"));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,42 @@
+//! An offline-first to-do list: `cargo run -p todo-cli -- --help`.
+//!
+//! - `arguments`: what can be asked for
+//! - `todo`: what is synchronised
+//! - `app`: the file, the engine, and finding a to-do by the end of its id
+//! - `no_server`: the transport of those who have no server
+//! - `queue`: what waits to be sent, and conflicts, as the engine tells them
+//! - `merge`: the three sides of a conflict, field by field
+//! - `prompt`: asking a person about them
+//! - `commands`: one file for each group of commands
+//! - `screen`, `table`: how it looks
+//! - `failure`: what can go wrong, what to do about it, and exit codes
+
+mod app;
+mod arguments;
+mod commands;
+mod failure;
+mod merge;
+mod no_server;
+mod prompt;
+mod queue;
+mod screen;
+mod table;
+mod todo;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::Arguments;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match commands::run(arguments).await {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            screen::failure(&failure);
+            failure.exit.into()
+        }
+    }
+}

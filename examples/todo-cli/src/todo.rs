@@ -1,0 +1,22 @@
+//! What is synchronised.
+
+use serde::{Deserialize, Serialize};
+use sync_core::SyncEntity;
+
+/// Fields that may be missing are optional, so that rows of other programs fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "todos")]
+pub(crate) struct Todo {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) done: bool,
+    pub(crate) notes: Option<String>,
+    /// A day, as 2026-12-24.
+    pub(crate) due: Option<String>,
+}
+
+/// The end of an id is what tells it from others: its beginning is the time at which it was made.
+pub(crate) fn short(id: &str) -> &str {
+    let start = id.char_indices().rev().nth(7).map_or(0, |(place, _)| place);
+    &id[start..]
+}

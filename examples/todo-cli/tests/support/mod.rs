@@ -1,0 +1,85 @@
+//! Runs the program as a user would, in a folder of its own, with or without a terminal.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses its part"
+)]
+
+mod pseudo_terminal;
+
+use std::process::{Command, Output};
+
+use axum_server::{Records, listen, serve};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub(crate) use pseudo_terminal::Terminal;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_todo-cli");
+
+/// A server on a free port, which serves until this is dropped.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (listener, address) = runtime.block_on(listen("127.0.0.1:0")).unwrap();
+        let records = runtime
+            .block_on(Records::open(folder.path().join("server.db")))
+            .unwrap();
+        runtime.spawn(serve(listener, records));
+        Self {
+            url: format!("http://{address}"),
+            _runtime: runtime,
+            _folder: folder,
+        }
+    }
+}
+
+/// A device: a folder with a list in it.
+pub(crate) struct Device {
+    pub(crate) folder: TempDir,
+    pub(crate) server: String,
+}
+
+impl Device {
+    /// Without a server if its URL is empty.
+    pub(crate) fn new(server: &str) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            server: server.to_owned(),
+        }
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(self.folder.path());
+        command.env_clear().env("TODO_SERVER", &self.server);
+        command.stdin(std::process::Stdio::null()).output().unwrap()
+    }
+
+    /// What a command that succeeds prints.
+    pub(crate) fn tell(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}: {errors}",
+            output.status
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn code(&self, arguments: &[&str]) -> i32 {
+        self.run(arguments).status.code().unwrap()
+    }
+
+    pub(crate) fn terminal(&self, arguments: &[&str]) -> Terminal {
+        Terminal::run(PROGRAM, arguments, self.folder.path(), &self.server)
+    }
+}
