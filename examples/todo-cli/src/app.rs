@@ -35,24 +35,22 @@ impl App {
     }
 
     async fn build(file: &Path, transport: impl Transport) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::error::Error| {
-            let advice = "check that its folder is there, that you may write to it, and that it is a list of todo-cli";
-            Failure::of(format!("cannot open {}", file.display()), error, advice)
-        };
-        let store = SqliteStore::open(file)
-            .await
-            .map_err(|error| failed(&error))?;
+        let store = SqliteStore::open(file).await?;
         let table = sqlx::query(AssertSqlSafe(Todo::create_table_sql()));
-        table
-            .execute(store.pool())
-            .await
-            .map_err(|error| failed(&error))?;
+        table.execute(store.pool()).await.map_err(|error| {
+            let advice = "check that it is a list of todo-cli and that you may write to it";
+            Failure::of(
+                format_args!("cannot use {}", file.display()),
+                &error,
+                advice,
+            )
+        })?;
         // Edits of different fields are merged, the rest is put off until a person decides.
         let config = TableConfig::new()
             .strategy(ConflictStrategy::Manual)
             .resolver(merge::resolver());
         let builder = SyncEngine::builder(store.clone(), transport).table_with::<Todo>(config);
-        let engine = builder.build().await.map_err(|error| failed(&error))?;
+        let engine = builder.build().await?;
         let todos = engine.repository()?;
         Ok(Self {
             engine,

@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
+        help_heading = "Everywhere",
         value_name = "FILE",
         env = "TODO_FILE",
         hide_env_values = true,
@@ -33,13 +34,14 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
+        help_heading = "Everywhere",
         value_name = "URL",
         env = "TODO_SERVER",
         hide_env_values = true
     )]
     pub(crate) server: Option<String>,
     /// Print JSON, for other programs.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,

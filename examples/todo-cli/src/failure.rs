@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use sync_core::SyncError;
+use sync_core::{StoreError, SyncError};
 
 /// How the program ends; `--help` lists the codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +71,17 @@ impl Failure {
 impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         Self {
+            what: error.to_string(),
             advice: None,
-            ..Self::of("the list", &error, "")
+            exit: Exit::Failed,
         }
+    }
+}
+
+/// What the store says names the file, and what to do.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        SyncError::Store(error).into()
     }
 }
 

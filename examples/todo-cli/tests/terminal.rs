@@ -7,6 +7,8 @@
 
 mod support;
 
+use std::net::TcpListener;
+
 use serde_json::Value;
 use support::{Device, Server, Terminal};
 
@@ -159,6 +161,21 @@ fn edits_of_different_fields_are_merged_without_a_question() {
         (&list(&ann)[0]["done"], &list(&ann)[0]["notes"]),
         (&true.into(), &"two litres".into())
     );
+}
+
+#[test]
+fn a_sync_that_takes_long_shows_how_far_it_is_to_terminals_only() {
+    // Somebody accepts connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let device = Device::new(&format!("http://{}", silent.local_addr().unwrap()));
+    add(&device, "Buy milk");
+    let mut sync = device.terminal(&["sync"]);
+    sync.expect("sending");
+    drop(silent);
+    sync.expect("1 change waits here, nothing is lost");
+    assert_eq!(sync.end().0, 4);
+    let output = device.run(&["sync"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("sending"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sync_core::{PhaseEnd, SyncEvent, SyncPhase, SyncReport};
 use super::Manner;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
-use crate::screen::{self, count, plain};
+use crate::screen::{self, count};
 
 /// A run that is shorter shows no bar.
 const LONG: Duration = Duration::from_millis(500);
@@ -20,22 +20,23 @@ pub(super) async fn run(app: &App, manner: &Manner) -> Result<Exit, Failure> {
     let report = followed(app).await?;
     if manner.json {
         screen::json(&summary(&report))?;
-    } else {
-        tell(&report);
     }
     if let Some(reason) = interrupted(&report) {
         let what = format!("the sync did not get through: {reason}");
         let advice = match report.pending {
-            0 => "run it again when the server is there".to_owned(),
-            waiting => format!(
-                "run it again when the server is there; {} here",
-                waits(waiting)
-            ),
+            0 => "run it again later".to_owned(),
+            waiting => {
+                let waits = count(waiting, "change waits", "changes wait");
+                format!("run it again later; {waits} here, nothing is lost")
+            }
         };
         return Err(Failure {
             exit: Exit::Offline,
             ..Failure::new(what, advice)
         });
+    }
+    if !manner.json {
+        tell(&report);
     }
     if report.open_conflicts > 0 {
         return Ok(Exit::Conflicts);
@@ -105,7 +106,7 @@ fn interrupted(report: &SyncReport) -> Option<String> {
             PhaseEnd::ServerRestored => {
                 Some("the server was restored from a backup and is read anew".to_owned())
             }
-            _ => Some("for a reason that this program does not know".to_owned()),
+            _ => Some("it stopped for a reason that this program does not know".to_owned()),
         })
 }
 
@@ -130,13 +131,6 @@ fn tell(report: &SyncReport) {
         let stuck = count(report.stuck, "change was", "changes were");
         screen::line(format_args!("{stuck} set aside: todo-cli outbox"));
     }
-    for (kind, reason) in &report.pull_failures {
-        screen::line(format_args!("{kind}: {}", plain(reason)));
-    }
-}
-
-fn waits(number: u64) -> String {
-    count(number, "change waits", "changes wait")
 }
 
 fn summary(report: &SyncReport) -> serde_json::Value {

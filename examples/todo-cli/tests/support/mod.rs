@@ -59,7 +59,10 @@ impl Device {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).current_dir(self.folder.path());
-        command.env_clear().env("TODO_SERVER", &self.server);
+        command.env_clear();
+        if !self.server.is_empty() {
+            command.env("TODO_SERVER", &self.server);
+        }
         command.stdin(std::process::Stdio::null()).output().unwrap()
     }
 
