@@ -142,6 +142,13 @@ pub(crate) enum ConflictsAction {
         #[arg(long, value_enum)]
         take: Option<Side>,
     },
+    /// List what was decided, by you or without a question; the newest first.
+    History,
+    /// Take back the newest decision about a to-do.
+    Undo {
+        /// The to-do's id, or its end.
+        id: String,
+    },
 }
 
 /// One of the two sides of a conflict.

@@ -1,10 +1,12 @@
 //! What waits to be sent, and conflicts, as the engine tells them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
-use sync_core::store::OpQuery;
+use sync_core::store::{OpQuery, ResolvedConflict};
 use sync_core::{
-    Discarded, EntityId, Kind, Op, OpId, OpStatus, Record, Resolution, ServerState, SyncEngine,
-    SyncEntity as _, SyncError, TxMode,
+    Discarded, EntityId, EntityState, Kind, Op, OpId, OpStatus, Record, Resolution, ServerState,
+    SyncEngine, SyncEntity as _, SyncError, TxMode, Undo,
 };
 
 use crate::todo::Todo;
@@ -23,13 +25,29 @@ pub(crate) struct OpenConflict {
 
 /// Everything that waits, in the order of writing.
 pub(crate) async fn waiting(engine: &SyncEngine) -> Result<Vec<Op>, SyncError> {
-    engine.operations(&OpQuery::default()).await
+    engine.outbox().list(&OpQuery::default()).await
 }
 
-/// What waits, in a word.
+/// How far the edits of these to-dos are; those that are the server's already have no entry.
+pub(crate) async fn states(
+    engine: &SyncEngine,
+    todos: &[Todo],
+) -> Result<BTreeMap<String, EntityState>, SyncError> {
+    let ids: Vec<EntityId> = todos
+        .iter()
+        .map(|todo| EntityId::new(&todo.id))
+        .collect::<Result<_, _>>()?;
+    let states = engine.states(&Kind::new(Todo::KIND)?, &ids).await?;
+    let waiting = states
+        .into_iter()
+        .filter(|(_, state)| *state != EntityState::Synced);
+    Ok(waiting.map(|(id, state)| (id.to_string(), state)).collect())
+}
+
+/// What becomes of an operation, in a word.
 pub(crate) fn state(op: &Op) -> &'static str {
     match op.status {
-        OpStatus::Pending => "waiting",
+        OpStatus::Pending => "pending",
         OpStatus::Deferred => "conflict",
         OpStatus::Stuck => "stuck",
         _ => "unknown",
@@ -38,22 +56,22 @@ pub(crate) fn state(op: &Op) -> &'static str {
 
 /// Lets what was set aside take part again; how many that are.
 pub(crate) async fn retry(engine: &SyncEngine) -> Result<u64, SyncError> {
-    engine.retry_stuck_operations().await
+    engine.outbox().retry_all().await
 }
 
 pub(crate) async fn discard(engine: &SyncEngine, id: &EntityId) -> Result<Discarded, SyncError> {
-    engine.discard(&Kind::new(Todo::KIND)?, id).await
+    engine.outbox().discard(&Kind::new(Todo::KIND)?, id).await
 }
 
 /// Conflicts that wait for a decision.
 pub(crate) async fn conflicts(engine: &SyncEngine) -> Result<Vec<OpenConflict>, SyncError> {
     let mut open = Vec::new();
-    for entry in engine.open_conflicts().await? {
+    for entry in engine.conflicts().open().await? {
         let query = OpQuery {
             op_id: Some(entry.op_id.clone()),
             ..OpQuery::default()
         };
-        let Some(op) = engine.operations(&query).await?.pop() else {
+        let Some(op) = engine.outbox().list(&query).await?.pop() else {
             continue; // decided meanwhile
         };
         let mut tx = engine.store().begin(TxMode::Read).await?;
@@ -81,7 +99,16 @@ pub(crate) async fn resolve(
     op_id: &OpId,
     resolution: Resolution,
 ) -> Result<bool, SyncError> {
-    engine.resolve_conflict(op_id, resolution).await
+    engine.conflicts().resolve(op_id, resolution).await
+}
+
+/// What was decided, the newest first.
+pub(crate) async fn history(engine: &SyncEngine) -> Result<Vec<ResolvedConflict>, SyncError> {
+    engine.conflicts().history(50).await
+}
+
+pub(crate) async fn undo(engine: &SyncEngine, op_id: &OpId) -> Result<Undo, SyncError> {
+    engine.conflicts().undo(op_id).await
 }
 
 fn live(state: ServerState) -> Option<Record> {
@@ -91,6 +118,7 @@ fn live(state: ServerState) -> Option<Record> {
     }
 }
 
-fn todo(record: &Record) -> Option<Todo> {
+/// A record as a to-do, if it is one.
+pub(crate) fn todo(record: &Record) -> Option<Todo> {
     serde_json::from_value(Value::Object(record.fields().clone())).ok()
 }

@@ -123,6 +123,27 @@ fn a_conflict_that_is_put_off_stays_until_a_side_is_taken() {
 }
 
 #[test]
+fn a_decision_can_be_taken_back_once_the_server_has_it() {
+    let server = Server::start();
+    let (ann, ben, id) = disputed(&server);
+    assert_eq!(ben.code(&["sync"]), 3);
+    ben.tell(&["conflicts", "resolve", "--take", "here"]);
+    let output = ben.run(&["conflicts", "undo", &id]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("run `todo-cli sync` first"));
+    ben.tell(&["sync"]);
+    let history = ben.tell(&["conflicts", "history"]);
+    assert!(
+        history.contains("Buy oat milk  Buy rice milk  here     Buy oat milk"),
+        "{history}"
+    );
+    ben.tell(&["conflicts", "undo", &id]);
+    ben.tell(&["sync"]);
+    ann.tell(&["sync"]);
+    assert_eq!(list(&ben), list(&ann));
+    assert_eq!(list(&ann)[0]["title"], "Buy rice milk");
+}
+
+#[test]
 fn what_was_removed_elsewhere_comes_back_if_that_is_wanted() {
     let server = Server::start();
     let (ann, ben) = (Device::new(&server.url), Device::new(&server.url));

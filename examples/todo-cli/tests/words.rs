@@ -75,6 +75,8 @@ fn every_command_explains_itself() {
         &["conflicts", "--help"],
         &["conflicts", "list", "--help"],
         &["conflicts", "resolve", "--help"],
+        &["conflicts", "history", "--help"],
+        &["conflicts", "undo", "--help"],
     ];
     assert_snapshot("help.txt", &transcript(&Device::new(""), help));
 }
@@ -106,6 +108,7 @@ fn every_failure_says_what_happened_and_what_to_do() {
         &["--server", "nowhere", "sync"],
         &["outbox", "discard", "milk"],
         &["conflicts", "resolve", "milk"],
+        &["conflicts", "undo", "milk"],
         &["conflicts", "resolve", "--take", "mine"],
         &["--file", "letter.txt", "list"],
         &["--file", "no/such/folder.db", "list"],
@@ -123,6 +126,7 @@ fn everything_but_sync_works_without_a_server() {
         &["outbox", "retry"],
         &["conflicts"],
         &["conflicts", "resolve"],
+        &["conflicts", "history"],
     ];
     assert_snapshot("empty.txt", &transcript(&device, calls));
     device.tell(&[
@@ -141,7 +145,7 @@ fn everything_but_sync_works_without_a_server() {
             .lines()
             .nth(1)
             .unwrap()
-            .ends_with("[ ]  Buy milk    2026-12-24  waiting"),
+            .ends_with("[ ]  Buy milk    2026-12-24  pending"),
         "{listed}"
     );
     device.tell(&["edit", id, "--due", ""]);

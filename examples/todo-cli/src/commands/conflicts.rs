@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use serde_json::{Value, json};
 use sync_core::Resolution;
 
-use super::Manner;
+use super::{Manner, history};
 use crate::app::App;
 use crate::arguments::{ConflictsAction, Side};
 use crate::failure::{Exit, Failure};
@@ -22,6 +22,8 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     match action.unwrap_or(ConflictsAction::List) {
         ConflictsAction::List => list(app, manner).await,
+        ConflictsAction::History => history::list(app, manner).await,
+        ConflictsAction::Undo { id } => history::undo(app, manner, &id).await,
         ConflictsAction::Resolve { id, take } => resolve(app, manner, id.as_deref(), take).await,
     }
 }

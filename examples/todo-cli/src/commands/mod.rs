@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod conflicts;
+mod history;
 mod outbox;
 mod status;
 mod sync;

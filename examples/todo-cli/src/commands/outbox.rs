@@ -27,8 +27,8 @@ async fn list(app: &App, manner: &Manner) -> Result<Exit, Failure> {
     let waiting = queue::waiting(&app.engine).await?;
     if manner.json {
         let rows: Vec<Value> = waiting.iter().map(|op| {
-            json!({"id": op.entity_id.as_str(), "change": change(op), "state": queue::state(op), "attempts": op.try_count,
-                "reason": op.last_error})
+            json!({"id": op.entity_id.as_str(), "change": change(op), "state": queue::state(op), "attempts": op.attempts(),
+                "reason": op.reason()})
         }).collect();
         screen::json(&rows)?;
         return Ok(Exit::Done);
@@ -52,7 +52,7 @@ async fn list(app: &App, manner: &Manner) -> Result<Exit, Failure> {
             change(op).to_owned(),
             plain(title.unwrap_or_default()),
             queue::state(op).to_owned(),
-            plain(op.last_error.as_deref().unwrap_or_default()),
+            plain(op.reason().unwrap_or_default()),
         ]);
     }
     screen::table(&rows);

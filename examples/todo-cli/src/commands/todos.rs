@@ -1,7 +1,5 @@
 //! The to-dos themselves: everything here works without a network.
 
-use std::collections::BTreeMap;
-
 use console::style;
 use serde_json::json;
 use sync_core::EntityId;
@@ -45,12 +43,7 @@ pub(super) async fn list(app: &App, manner: &Manner, all: bool) -> Result<Exit, 
         screen::line("nothing to do; `todo-cli add TITLE` adds something");
         return Ok(Exit::Done);
     }
-    let waiting = queue::waiting(&app.engine).await?;
-    let states: BTreeMap<&str, &str> = waiting
-        .iter()
-        .rev()
-        .map(|op| (op.entity_id.as_str(), queue::state(op)))
-        .collect();
+    let states = queue::states(&app.engine, &todos).await?;
     let mut rows = vec![
         ["id", "", "title", "due", "sync"]
             .map(str::to_owned)
@@ -62,7 +55,10 @@ pub(super) async fn list(app: &App, manner: &Manner, all: bool) -> Result<Exit, 
             if todo.done { "[x]" } else { "[ ]" }.to_owned(),
             plain(&todo.title),
             plain(todo.due.as_deref().unwrap_or_default()),
-            states.get(todo.id.as_str()).unwrap_or(&"").to_string(),
+            states
+                .get(&todo.id)
+                .map_or("", |state| state.as_str())
+                .to_owned(),
         ]);
     }
     screen::table(&rows);
