@@ -100,9 +100,10 @@ async fn put(
 async fn delete(
     State(records): State<Records>,
     Path((kind, id)): Path<(String, String)>,
-    Query(query): Query<DeleteQuery>,
+    query: Result<Query<DeleteQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Answer, Failure> {
+    let Query(query) = query.map_err(|error| Failure::refused(error.body_text()))?;
     let write = Write {
         kind,
         id,

@@ -6,7 +6,11 @@ use axum_server::{Records, listen, serve};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_some_and(|first| first.starts_with('-')) {
+        println!("usage: axum-server [FILE] [ADDRESS]   (server.db, 127.0.0.1:8080)");
+        return Ok(());
+    }
     let file = arguments.next().unwrap_or_else(|| "server.db".to_owned());
     let address = arguments
         .next()
