@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use axum_server::{Records, listen, serve};
+use axum_server::{Records, app};
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -12,11 +13,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let file = arguments.next().unwrap_or_else(|| "server.db".to_owned());
-    let address = arguments
-        .next()
-        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let address = arguments.next();
+    let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let records = Records::open(&file).await?;
-    let (listener, address) = listen(&address).await?;
-    println!("serving {file} on http://{address}");
-    Ok(serve(listener, records).await?)
+    let listener = TcpListener::bind(&address).await?;
+    println!("serving {file} on http://{}", listener.local_addr()?);
+    Ok(axum::serve(listener, app(records)).await?)
 }

@@ -1,21 +1,22 @@
 //! The rules: one transaction for each write, from the check of its base to the answer that is kept for its key.
 
+use std::path::Path;
+
 use axum::Json;
 use axum::http::StatusCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
-use sqlx::{Row, Sqlite, Transaction};
-
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
+use sqlx::{Sqlite, Transaction};
 use sync_rest::wire::{PullQuery, PullResponse};
 
-use crate::Answer;
+use crate::{Answer, Failure};
 
 /// Stamps are microseconds here and in the JSON: a column that kept more digits than the JSON shows could be met by no
 /// client. `clock` is the last stamp given; `answers` what each idempotency key got.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS records (
-        kind TEXT NOT NULL, id TEXT NOT NULL, stamp INTEGER NOT NULL, deleted INTEGER NOT NULL, body TEXT NOT NULL,
+        kind TEXT NOT NULL, id TEXT NOT NULL, stamp INTEGER NOT NULL, deleted INTEGER NOT NULL, record TEXT NOT NULL,
         PRIMARY KEY (kind, id));
     CREATE INDEX IF NOT EXISTS records_by_stamp ON records (kind, stamp, id);
     CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, status INTEGER NOT NULL, body TEXT NOT NULL);
@@ -29,36 +30,27 @@ const PAGE: u32 = 500;
 #[derive(Debug, Clone)]
 pub struct Records(SqlitePool);
 
-/// Why a request was not served.
-#[derive(Debug)]
-pub(crate) enum Error {
-    /// It makes no sense: repeating it will not help.
-    Refused(String),
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 /// One edit and its conditions.
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) kind: String,
     pub(crate) id: String,
+    /// The record as it is to be; `None` = delete.
+    pub(crate) change: Option<Map<String, Value>>,
     pub(crate) key: Option<String>,
-    pub(crate) base: Option<String>,
+    /// The stamp that it was made against.
+    pub(crate) base: Option<Value>,
     pub(crate) if_absent: bool,
     pub(crate) force: bool,
-    /// `None` = delete.
-    pub(crate) change: Option<Map<String, Value>>,
 }
 
+/// A record as it is stored, tombstones too.
+#[derive(sqlx::FromRow)]
 struct Stored {
     stamp: i64,
+    id: String,
     deleted: bool,
+    #[sqlx(json)]
     record: Value,
 }
 
@@ -67,122 +59,102 @@ impl Records {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub async fn open(path: impl AsRef<std::path::Path>) -> Result<Self, sqlx::Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, sqlx::Error> {
+        let file = SqliteConnectOptions::new().filename(path);
+        let file = file
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let pool = SqlitePoolOptions::new().connect_with(options).await?;
+        let pool = SqlitePool::connect_with(file).await?;
         sqlx::raw_sql(TABLES).execute(&pool).await?;
         Ok(Self(pool))
     }
 
-    /// One record, tombstones too: 404 is only for what was never there.
-    pub(crate) async fn get(&self, kind: &str, id: &str) -> Result<Option<Value>, Error> {
-        let mut tx = self.0.begin().await?;
-        Ok(stored(&mut tx, kind, id).await?.map(|row| row.record))
+    /// One record; nothing only for what was never there.
+    pub(crate) async fn get(&self, kind: &str, id: &str) -> Result<Option<Value>, Failure> {
+        let row = stored(&mut self.0.begin().await?, kind, id).await?;
+        Ok(row.map(|row| row.record))
     }
 
-    /// What changed, ordered by (stamp, id): a stamp alone would lose rows that share it at the end of a page.
+    /// What changed, ordered by (stamp, id): by the stamp alone, rows that share it at the end of a page would be lost.
     ///
     /// SQLite has one writer at a time, so stamps are committed in their order and nothing appears behind a client's
     /// back. Where writers overlap, commit within 5 s of the stamp, or give a `nextCursor` that follows the commits.
-    pub(crate) async fn page(&self, kind: &str, pull: &PullQuery) -> Result<PullResponse, Error> {
-        // The place behind which the page begins. Ids are not empty: ("", stamp) lies before all rows of that stamp.
-        let (stamp, id) = match (&pull.page_token, &pull.updated_since) {
+    pub(crate) async fn page(&self, kind: &str, pull: PullQuery) -> Result<PullResponse, Failure> {
+        // The place behind which the page begins. No id is empty: (stamp, "") lies before all rows of that stamp.
+        let (stamp, id) = match (pull.page_token, pull.updated_since) {
             (Some(token), _) => token
                 .split_once('~')
                 .and_then(|(stamp, id)| Some((stamp.parse().ok()?, id.to_owned())))
-                .ok_or_else(|| Error::Refused("pageToken is not of this server".into()))?,
-            (None, Some(since)) => (
-                instant(since)?.timestamp_micros(),
-                pull.after_id.clone().unwrap_or_default(),
-            ),
-            (None, None) => (i64::MIN, String::new()),
+                .ok_or_else(|| Failure::refused("pageToken is not of this server"))?,
+            (None, Some(since)) => {
+                let since = instant(&since.into())?;
+                (since.timestamp_micros(), pull.after_id.unwrap_or_default())
+            }
+            (None, None) => (0, String::new()),
         };
         let limit = pull.limit.unwrap_or(PAGE).clamp(1, PAGE);
-        let rows = sqlx::query(
-            "SELECT stamp, id, body FROM records
-             WHERE kind = ?1 AND (stamp, id) > (?2, ?3) AND (?4 OR NOT deleted) ORDER BY stamp, id LIMIT ?5",
+        let query = sqlx::query_as(
+            "SELECT stamp, id, deleted, record FROM records WHERE kind = ? AND (stamp, id) > (?, ?) AND deleted <= ?
+             ORDER BY stamp, id LIMIT ?",
         );
-        // One row more than asked for tells whether there is a next page.
-        let rows = rows
+        let query = query
             .bind(kind)
             .bind(stamp)
             .bind(id)
-            .bind(pull.include_deleted.unwrap_or_default())
-            .bind(limit + 1);
-        let mut rows = rows.fetch_all(&self.0).await?;
+            .bind(pull.include_deleted.unwrap_or(false));
+        // One row more than asked for tells whether there is a next page.
+        let mut rows: Vec<Stored> = query.bind(limit + 1).fetch_all(&self.0).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let last = rows.last().filter(|_| more);
-        let next_page_token =
-            last.map(|row| format!("{}~{}", row.get::<i64, _>(0), row.get::<String, _>(1)));
-        let items = rows
-            .iter()
-            .map(|row| json_of(row.get(2)))
-            .collect::<Result<_, _>>()?;
         Ok(PullResponse {
-            items,
-            next_page_token,
+            next_page_token: last.map(|row| format!("{}~{}", row.stamp, row.id)),
+            items: rows.into_iter().map(|row| row.record).collect(),
             next_cursor: None,
             total: None,
         })
     }
 
-    /// Check, write, stamp and the answer kept for the key: one transaction, or a crash between two of them would apply an
-    /// edit twice or refuse its repetition. `IMMEDIATE`: nobody writes between our check and our write.
-    pub(crate) async fn write(&self, write: &Write) -> Result<Answer, Error> {
+    /// Check, write, stamp, and the answer kept for the key: one transaction, or a crash in between would apply an edit
+    /// twice or refuse its repetition. `IMMEDIATE`: nobody writes between our check and our write.
+    pub(crate) async fn write(&self, write: Write) -> Result<Answer, Failure> {
         let mut tx = self.0.begin_with("BEGIN IMMEDIATE").await?;
-        if let Some(answer) = answered(&mut tx, write).await? {
-            return Ok(answer);
+        // A key that has got its answer gets it again: the client did not hear it.
+        let kept = sqlx::query_as("SELECT status, body FROM answers WHERE key = ?");
+        let kept: Option<(u16, sqlx::types::Json<Value>)> =
+            kept.bind(&write.key).fetch_optional(&mut *tx).await?;
+        if let Some((status, body)) = kept {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            return Ok((status, Json(body.0)));
         }
-        let (status, body) = apply(&mut tx, write).await?;
+        let (status, body) = apply(&mut tx, &write).await?;
         // Only a success: after a 409 the client comes with another key, or the world has changed. Where keys come from
         // several users, they belong to (user, key). Forget them later than any device stays away.
-        if let Some(key) = write.key.as_ref().filter(|_| status.is_success()) {
+        if let Some(key) = write.key.filter(|_| status.is_success()) {
             let keep = sqlx::query("INSERT INTO answers (key, status, body) VALUES (?, ?, ?)");
-            keep.bind(key)
-                .bind(status.as_u16())
-                .bind(body.to_string())
-                .execute(&mut *tx)
-                .await?;
+            let keep = keep.bind(key).bind(status.as_u16()).bind(body.to_string());
+            keep.execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok((status, Json(body)))
     }
 }
 
-/// The answer that this key has got before: the client did not hear it.
-async fn answered(
-    tx: &mut Transaction<'_, Sqlite>,
-    write: &Write,
-) -> Result<Option<Answer>, Error> {
-    let kept = sqlx::query("SELECT status, body FROM answers WHERE key = ?").bind(&write.key);
-    let Some(row) = kept.fetch_optional(&mut **tx).await? else {
-        return Ok(None);
-    };
-    let status = StatusCode::from_u16(row.get(0)).unwrap_or(StatusCode::OK);
-    Ok(Some((status, Json(json_of(row.get(1))?))))
-}
-
 async fn apply(
     tx: &mut Transaction<'_, Sqlite>,
     write: &Write,
-) -> Result<(StatusCode, Value), Error> {
+) -> Result<(StatusCode, Value), Failure> {
     let current = stored(tx, &write.kind, &write.id).await?;
     if let Some(refusal) = refusal(current.as_ref(), write)? {
         return Ok(refusal);
     }
-    let (mut record, deleted) = match (&write.change, current) {
-        (Some(sent), _) => (sent.clone(), false),
+    let mut record = match (&write.change, current) {
+        (Some(sent), _) => sent.clone(),
         // Deleted already: that is what was asked for.
         (None, Some(row)) if row.deleted => return Ok((StatusCode::OK, row.record)),
-        (None, row) => (
-            row.and_then(|row| row.record.as_object().cloned())
-                .unwrap_or_default(),
-            true,
-        ),
+        (None, row) => row
+            .and_then(|row| row.record.as_object().cloned())
+            .unwrap_or_default(),
     };
     // The stamp is the server's, strictly later than any before, also when the machine's clock was set back.
     let tick = sqlx::query_scalar("UPDATE clock SET last = max(last + 1, ?) RETURNING last");
@@ -190,20 +162,18 @@ async fn apply(
         .bind(Utc::now().timestamp_micros())
         .fetch_one(&mut **tx)
         .await?;
-    let shown = DateTime::from_timestamp_micros(stamp)
-        .ok_or_else(|| Error::Refused("the server's clock is beyond all calendars".into()))?
-        .to_rfc3339_opts(SecondsFormat::Micros, true);
-    // Names with an underscore are messages to the server; fields that it does not know are kept.
+    let shown = DateTime::from_timestamp_micros(stamp).unwrap_or_default();
+    let shown = shown.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let deleted = write.change.is_none();
+    // Names with an underscore are messages to the server. Fields that it does not know are kept.
     record.retain(|name, _| !name.starts_with('_'));
     record.insert("id".into(), json!(write.id));
-    record.insert(
-        "deleted_at".into(),
-        if deleted { json!(shown) } else { Value::Null },
-    );
+    record.insert("deleted_at".into(), json!(deleted.then_some(&shown)));
     record.insert("updated_at".into(), json!(shown));
     let record = Value::Object(record);
-    let save =
-        sqlx::query("REPLACE INTO records (kind, id, stamp, deleted, body) VALUES (?, ?, ?, ?, ?)");
+    let save = sqlx::query(
+        "REPLACE INTO records (kind, id, stamp, deleted, record) VALUES (?, ?, ?, ?, ?)",
+    );
     let save = save
         .bind(&write.kind)
         .bind(&write.id)
@@ -215,28 +185,28 @@ async fn apply(
 }
 
 /// Why the write is not done, if it is not: it was made against something else than what is here.
-fn refusal(current: Option<&Stored>, write: &Write) -> Result<Option<(StatusCode, Value)>, Error> {
-    if let Some(sent) = &write.change
-        && sent.get("id").is_some_and(|id| id != write.id.as_str())
-    {
-        return Err(Error::Refused(
-            "the record's id is not that of its address".into(),
+fn refusal(
+    current: Option<&Stored>,
+    write: &Write,
+) -> Result<Option<(StatusCode, Value)>, Failure> {
+    let sent_id = write.change.as_ref().and_then(|record| record.get("id"));
+    if sent_id.is_some_and(|id| id != write.id.as_str()) {
+        return Err(Failure::refused(
+            "the record's id is not that of its address",
         ));
     }
-    let base = write.base.as_deref().map(instant).transpose()?;
+    let base = write.base.as_ref().map(instant).transpose()?;
     let Some(row) = current else {
-        let unknown = write.change.is_none() || (base.is_some() && !write.force);
-        return Ok(unknown.then(|| (StatusCode::NOT_FOUND, json!({"error": "no such record"}))));
+        let expected = write.change.is_none() || (base.is_some() && !write.force);
+        return Ok(expected.then(|| (StatusCode::NOT_FOUND, json!({"error": "no such record"}))));
     };
-    // Compared as instants, not as text: `…:07Z` and `…:07.000000Z` are one version.
-    let same = base.is_some_and(|base| Some(base) == DateTime::from_timestamp_micros(row.stamp));
     let fits = match &write.change {
         _ if write.force => true,
-        Some(_) if write.if_absent => row.deleted,
-        // Without a base it is a create, which may revive what is deleted, but not overwrite what lives.
-        Some(_) if base.is_none() => row.deleted,
         None if row.deleted => true,
-        _ => same,
+        // Without a base it is a create, which may revive what is deleted, but not overwrite what lives.
+        Some(_) if write.if_absent || base.is_none() => row.deleted,
+        // Compared as instants, not as text: `…:07Z` and `…:07.000000Z` are one version.
+        _ => base.is_some() && base == DateTime::from_timestamp_micros(row.stamp),
     };
     // `current` spares the client a request: it shows what it has to merge with.
     Ok((!fits).then(|| {
@@ -251,26 +221,17 @@ async fn stored(
     tx: &mut Transaction<'_, Sqlite>,
     kind: &str,
     id: &str,
-) -> Result<Option<Stored>, Error> {
-    let query = sqlx::query("SELECT stamp, deleted, body FROM records WHERE kind = ? AND id = ?");
-    let Some(row) = query.bind(kind).bind(id).fetch_optional(&mut **tx).await? else {
-        return Ok(None);
-    };
-    let record = json_of(row.get(2))?;
-    Ok(Some(Stored {
-        stamp: row.get(0),
-        deleted: row.get(1),
-        record,
-    }))
+) -> Result<Option<Stored>, Failure> {
+    let row =
+        sqlx::query_as("SELECT stamp, id, deleted, record FROM records WHERE kind = ? AND id = ?");
+    Ok(row.bind(kind).bind(id).fetch_optional(&mut **tx).await?)
 }
 
-fn json_of(text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text).map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
-}
-
-fn instant(text: &str) -> Result<DateTime<Utc>, Error> {
-    let parsed = DateTime::parse_from_rfc3339(text);
-    Ok(parsed
-        .map_err(|error| Error::Refused(format!("not a stamp: {text:?}: {error}")))?
-        .to_utc())
+/// A stamp. This server writes text, so it gets text back.
+fn instant(stamp: &Value) -> Result<DateTime<Utc>, Failure> {
+    let parsed = stamp
+        .as_str()
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let parsed = parsed.ok_or_else(|| Failure::refused(format!("not a stamp: {stamp}")))?;
+    Ok(parsed.to_utc())
 }

@@ -5,10 +5,11 @@
     reason = "each test file uses its part"
 )]
 
-use axum_server::{Records, listen, serve};
+use axum_server::{Records, app};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub(crate) struct Server {
@@ -29,11 +30,11 @@ impl Server {
         let records = Records::open(folder.path().join("server.db"))
             .await
             .unwrap();
-        let (listener, address) = listen("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
-            url: format!("http://{address}"),
+            url: format!("http://{}", listener.local_addr().unwrap()),
             folder,
-            task: tokio::spawn(serve(listener, records)),
+            task: tokio::spawn(axum::serve(listener, app(records)).into_future()),
         }
     }
 

@@ -9,8 +9,9 @@ mod pseudo_terminal;
 
 use std::process::{Command, Output};
 
-use axum_server::{Records, listen, serve};
+use axum_server::{Records, app};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 pub(crate) use pseudo_terminal::Terminal;
@@ -28,13 +29,14 @@ impl Server {
     pub(crate) fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let (listener, address) = runtime.block_on(listen("127.0.0.1:0")).unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let records = runtime
             .block_on(Records::open(folder.path().join("server.db")))
             .unwrap();
-        runtime.spawn(serve(listener, records));
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(axum::serve(listener, app(records)).into_future());
         Self {
-            url: format!("http://{address}"),
+            url,
             _runtime: runtime,
             _folder: folder,
         }
