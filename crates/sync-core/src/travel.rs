@@ -7,10 +7,10 @@ pub enum Direction {
     /// Edits go to the server, and what others changed comes from there.
     #[default]
     Both,
-    /// Nothing of it is sent, and its writers refuse every write
-    /// ([`crate::SyncError::PullOnly`]): a catalogue, a price list. Operations that were queued
-    /// while it was otherwise stay as they are, are listed ([`crate::BlockedBy::PullOnly`]), and go
-    /// out when it is otherwise again.
+    /// Nothing of it is sent, and its writers refuse what would be
+    /// ([`crate::SyncError::PullOnly`]): a catalogue, a price list. Columns of this device alone can
+    /// be written. Operations that were queued while it was otherwise stay as they are, are listed
+    /// ([`crate::BlockedBy::PullOnly`]), and go out when it is otherwise again.
     ///
     /// ```
     /// # use sync_core::{Direction, TableConfig};

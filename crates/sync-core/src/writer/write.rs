@@ -42,10 +42,6 @@ impl RecordWriter {
         tx: &mut dyn StoreTx,
         write: Write,
     ) -> Result<bool, SyncError> {
-        if !self.table()?.direction.pushes() {
-            let kind = self.kind.clone();
-            return Err(SyncError::PullOnly { kind });
-        }
         match write {
             Write::Insert(record) => {
                 let entity = self.load(tx, self.id_of(&record)?).await?;
@@ -184,6 +180,7 @@ impl RecordWriter {
         if !is_live(&entity) {
             return Ok(false);
         }
+        self.check_direction()?;
         let context = self.engine.context();
         let rules = context.rules(self.table()?);
         entity.delete(context.env.op_id(), &context.corrected_now(), &rules);
@@ -239,6 +236,7 @@ impl RecordWriter {
         record: Record,
         changed: Option<ChangedFields>,
     ) -> Result<(), SyncError> {
+        self.check_direction()?;
         let context = self.engine.context();
         let table = self.table()?;
         let payload = strip_for_server(&record, &table.schema);
@@ -254,6 +252,15 @@ impl RecordWriter {
             None => Ok(()),
             Some(refused) => Err(self.rejected(refused.id, refused.reason)),
         }
+    }
+
+    /// What is never sent is not queued; columns of this device alone may be written all the same.
+    fn check_direction(&self) -> Result<(), SyncError> {
+        if self.table()?.direction.pushes() {
+            return Ok(());
+        }
+        let kind = self.kind.clone();
+        Err(SyncError::PullOnly { kind })
     }
 
     async fn check_account(&self, tx: &mut dyn StoreTx) -> Result<(), SyncError> {

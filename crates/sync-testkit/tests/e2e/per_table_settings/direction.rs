@@ -25,7 +25,7 @@ async fn reopened(server: &MockServer, device: Device, direction: Direction) -> 
 }
 
 #[tokio::test]
-async fn direction_pull_only_brings_rows_and_refuses_every_write() {
+async fn direction_pull_only_brings_rows_and_refuses_what_would_be_sent() {
     let server = server_with_note().await;
     let here = only(Direction::PullOnly)(&server).open().await;
     here.sync_fully().await;
@@ -37,7 +37,6 @@ async fn direction_pull_only_brings_rows_and_refuses_every_write() {
         here.notes.upsert(note("n1")).await.err(),
         here.notes.replace(note("n1")).await.err(),
         here.notes.delete(&known).await.err(),
-        here.notes.restore(&known).await.err(),
         here.notes.insert_all([new]).await.err(),
     ];
     for error in refused {
@@ -51,6 +50,19 @@ async fn direction_pull_only_brings_rows_and_refuses_every_write() {
     assert!(here.ops().await.is_empty());
     assert_eq!(here.row("n2").await, None);
     assert_fields(here.live("n1").await.as_ref(), &json!({"title": "Old"}));
+}
+
+#[tokio::test]
+async fn direction_pull_only_lets_columns_of_this_device_be_written() {
+    let server = server_with_note().await;
+    let here = only(Direction::PullOnly)(&server).open().await;
+    here.sync_fully().await;
+    let pinned = Record::try_from(json!({"id": "n1", "pinned": true})).unwrap();
+    let changed = ["pinned"].into_iter().collect();
+    assert!(!here.notes.change(pinned, &changed).await.unwrap());
+    here.sync_fully().await;
+    let row = here.row("n1").await;
+    assert_fields(row.as_ref(), &json!({"title": "Old", "pinned": 1}));
 }
 
 #[tokio::test]
