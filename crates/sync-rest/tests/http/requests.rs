@@ -194,12 +194,12 @@ async fn hazard_e50_the_base_url_keeps_its_path_and_query() {
 async fn changed_fields_are_named_where_the_engine_names_them_whatever_was_declared() {
     let server = Server::always(Reply::empty(204)).await;
     let transport = server.transport();
-    transport.push(edit()).await.unwrap();
-    let mut unnamed = edit();
-    if let PushChange::Upsert { changed, .. } = &mut unnamed.ops[0].change {
-        *changed = None;
+    let mut named = edit();
+    if let PushChange::Upsert { changed, .. } = &mut named.ops[0].change {
+        *changed = Some(["title"].into_iter().collect());
     }
-    transport.push(unnamed).await.unwrap();
+    transport.push(named).await.unwrap();
+    transport.push(edit()).await.unwrap();
     let named: Vec<_> = server
         .received()
         .iter()

@@ -2,10 +2,12 @@
 
 use serde_json::json;
 use sync_core::Precondition;
-use sync_core::transport::{FetchRequest, PullRequest, PushOutcome, PushRequest, Transport};
+use sync_core::transport::{
+    FetchRequest, PullRequest, PushChange, PushOutcome, PushRequest, Transport,
+};
 use sync_rest::KindRoute;
 
-use super::server::{Reply, Server, id, if_base, kind, op, upsert};
+use super::server::{Reply, Server, id, if_base, kind, op, record, upsert};
 
 fn route() -> KindRoute {
     KindRoute::new()
@@ -44,27 +46,19 @@ async fn rows_come_in_under_canonical_names() {
 
 #[tokio::test]
 async fn records_go_out_under_the_servers_names() {
-    let server = Server::always(Reply::new(
-        200,
-        &[("X-Sync-Features", "changed-fields")],
-        THEIRS,
-    ))
-    .await;
+    let server = Server::always(Reply::json(200, THEIRS)).await;
     let transport = server.builder().kind("todos", route()).build().unwrap();
-    let push = || {
-        PushRequest::new(vec![op(
-            "e1",
-            upsert(OURS),
-            if_base("2024-01-01T00:00:00Z"),
-        )])
+    let change = PushChange::Upsert {
+        record: record(OURS),
+        changed: Some(["title"].into_iter().collect()),
     };
-    transport.push(push()).await.unwrap();
-    let answer = transport.push(push()).await.unwrap();
+    let edit = op("e1", change, if_base("2024-01-01T00:00:00Z"));
+    let answer = transport.push(PushRequest::new(vec![edit])).await.unwrap();
     let PushOutcome::Accepted { state: Some(state) } = &answer.value[0].outcome else {
         panic!("{answer:?}");
     };
     assert_eq!(state.live().unwrap().get("title").unwrap(), "S");
-    let request = &server.received()[1];
+    let request = &server.received()[0];
     assert_eq!(
         request.line,
         "PUT /api/v2/users/a%20b/todos/e1?expand=none HTTP/1.1"

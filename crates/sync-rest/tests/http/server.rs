@@ -234,7 +234,7 @@ pub(crate) fn op(entity: &str, change: PushChange, precondition: Precondition) -
 pub(crate) fn upsert(json: &str) -> PushChange {
     PushChange::Upsert {
         record: record(json),
-        changed: Some(["title"].into_iter().collect()),
+        changed: None,
     }
 }
 
