@@ -1,5 +1,6 @@
 //! The seam to a server: one call is one request.
 
+mod capabilities;
 mod error;
 mod messages;
 mod page;
@@ -11,10 +12,11 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures::stream::Stream;
 
+pub use capabilities::{Capabilities, Features};
 pub use error::{TransportError, TransportErrorKind};
 pub use messages::{
-    Answer, Capabilities, Features, FetchRequest, PullRequest, PushChange, PushOp, PushOutcome,
-    PushRequest, PushResult, Wakeup,
+    Answer, FetchRequest, PullRequest, PushChange, PushOp, PushOutcome, PushRequest, PushResult,
+    Wakeup,
 };
 pub use page::{PullPage, UnreadableItem};
 
