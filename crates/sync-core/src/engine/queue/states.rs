@@ -8,6 +8,7 @@ use crate::error::SyncError;
 use crate::id::{EntityId, Kind, OpId};
 use crate::op::{Fate, Op, OpStatus};
 use crate::store::{OpQuery, TxMode};
+use crate::table::Table;
 
 /// How far the waiting edits of an entity are: what an app shows beside a row. It is the state of
 /// the oldest of them, which the others follow.
@@ -108,7 +109,8 @@ impl SyncEngine {
         };
         let heads = tx.ops(&query).await?;
         let is_pending = |head: &Op| head.status == OpStatus::Pending;
-        let may_be_blocked = context.references.concern(kind) || !context.tables.contains_key(kind);
+        let is_sent = context.tables.get(kind).is_some_and(Table::pushes);
+        let may_be_blocked = context.references.concern(kind) || !is_sent;
         let mut blocked = BTreeSet::new();
         if may_be_blocked && heads.iter().any(is_pending) {
             let all = self.outbox().blocked_in(&mut *tx).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sync_core::store::TxMode;
-use sync_core::{BlockedBy, Delivery, Direction, Record, SyncError, TableConfig};
+use sync_core::{BlockedBy, Delivery, Direction, EntityState, Record, SyncError, TableConfig};
 use sync_testkit::MockServer;
 
 use super::{LABELS, pulled, until_pulled};
@@ -96,6 +96,8 @@ async fn direction_pull_only_keeps_what_was_queued_before_until_it_is_changed_ba
     );
     let delivery = here.engine.synced(&kind(), &entity("n2")).await.unwrap();
     assert_eq!(delivery, Delivery::Blocked);
+    let state = here.engine.state(&kind(), &entity("n2")).await.unwrap();
+    assert_eq!(state, EntityState::Blocked);
     let shown = json!({"mood": 5, "body": "base"});
     assert_fields(here.live("n1").await.as_ref(), &shown);
 
