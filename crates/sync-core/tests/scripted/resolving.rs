@@ -83,16 +83,18 @@ async fn an_answer_that_comes_after_the_run_is_applied_by_the_next_without_askin
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
-/// A device that gave up the edit that a resolver thinks about, and has made another one.
-async fn with_another_edit(resolver: Arc<dyn ConflictResolver>) -> Device {
+/// A device that gave up the edit that a resolver thinks about.
+async fn without_its_edit(resolver: Arc<dyn ConflictResolver>) -> Device {
     let device = in_conflict(resolver).await;
     device.push().await;
+    let outbox = device.engine.outbox();
+    outbox.discard(&kind(), &id()).await.unwrap();
     device
-        .engine
-        .outbox()
-        .discard(&kind(), &id())
-        .await
-        .unwrap();
+}
+
+/// The same, with another edit.
+async fn with_another_edit(resolver: Arc<dyn ConflictResolver>) -> Device {
+    let device = without_its_edit(resolver).await;
     device.change("a", 4).await;
     device.server.batches();
     device
@@ -101,14 +103,7 @@ async fn with_another_edit(resolver: Arc<dyn ConflictResolver>) -> Device {
 #[tokio::test]
 async fn an_answer_about_an_edit_that_was_given_up_sends_the_next_one_once() {
     let (answer, _, resolver) = thinking();
-    let device = in_conflict(resolver).await;
-    device.push().await;
-    device
-        .engine
-        .outbox()
-        .discard(&kind(), &id())
-        .await
-        .unwrap();
+    let device = without_its_edit(resolver).await;
     for other in ["2", "3"].map(|digit| ID.replace('1', digit)) {
         device.insert(json!({"id": other})).await;
         device.server.answers(refused());

@@ -1,7 +1,8 @@
 //! Draws updates of apps and copies of databases into a schedule, from numbers of their own, so
 //! that the rest of a world is what it would be without them.
 
-use super::schedule::{Act, Asked, Setup, Step, Until};
+use super::later::whole_sync;
+use super::schedule::{Act, Setup, Step};
 
 /// Adds them to some worlds.
 pub(crate) fn evolve(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
@@ -39,26 +40,12 @@ fn write(rng: &mut fastrand::Rng, client: u8, row: u8) -> Step {
     Step::User { client, act }
 }
 
-fn sync(client: u8) -> [Step; 2] {
-    let ask = Step::Ask {
-        client,
-        what: Asked::Sync,
-        after_seconds: 200,
-    };
-    let go = Step::Go {
-        client,
-        until: Until::End,
-        fates: Vec::new(),
-    };
-    [ask, go]
-}
-
 /// An edit waits when the app is updated, and another one follows.
 fn update(rng: &mut fastrand::Rng, client: u8) -> Vec<Step> {
     let row = rng.u8(..5);
     let mut steps = Vec::new();
     if rng.bool() {
-        steps.extend(sync(client));
+        steps.extend(whole_sync(client));
     }
     if rng.u32(..4) > 0 {
         steps.push(write(rng, client, row));
@@ -74,8 +61,8 @@ fn update(rng: &mut fastrand::Rng, client: u8) -> Vec<Step> {
 fn copy(rng: &mut fastrand::Rng, clients: u8) -> Vec<Step> {
     let (from, row) = (rng.u8(..clients), rng.u8(..5));
     let to = (from + rng.u8(1..clients)) % clients;
-    let mut steps = sync(to).to_vec();
-    steps.extend(sync(from));
+    let mut steps = whole_sync(to).to_vec();
+    steps.extend(whole_sync(from));
     steps.push(write(rng, from, row));
     steps.push(Step::Copy { from, to });
     for client in [from, to] {
@@ -87,7 +74,7 @@ fn copy(rng: &mut fastrand::Rng, clients: u8) -> Vec<Step> {
     rng.shuffle(&mut both);
     for client in both {
         if rng.u32(..3) > 0 {
-            steps.extend(sync(client));
+            steps.extend(whole_sync(client));
         }
     }
     steps

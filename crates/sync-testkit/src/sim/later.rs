@@ -1,7 +1,7 @@
 //! What came to the worlds later is drawn from numbers of its own, so that the rest of a world stays
 //! what it was.
 
-use super::schedule::{ServerAct, Setup, Step};
+use super::schedule::{Asked, ServerAct, Setup, Step, Until};
 
 /// Lets backups be restored, and guests come.
 pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
@@ -28,4 +28,19 @@ pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
             insert(rng, steps, guest);
         }
     }
+}
+
+/// A whole run of a client that nothing disturbs.
+pub(super) fn whole_sync(client: u8) -> [Step; 2] {
+    let ask = Step::Ask {
+        client,
+        what: Asked::Sync,
+        after_seconds: 200,
+    };
+    let go = Step::Go {
+        client,
+        until: Until::End,
+        fates: Vec::new(),
+    };
+    [ask, go]
 }

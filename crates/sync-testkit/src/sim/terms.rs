@@ -7,8 +7,9 @@ use sync_core::transport::{PushChange, PushOp};
 use sync_core::{Direction, Kind, Payload, SoftDelete, SyncError, TableConfig};
 
 use super::check::Violation;
+use super::later::whole_sync;
 use super::link::lock;
-use super::schedule::{Act, Asked, Setup, Step, Strategy, Until};
+use super::schedule::{Act, Setup, Step, Strategy};
 use super::server::Key;
 use super::tables::SimTable;
 use super::world::World;
@@ -102,23 +103,10 @@ fn scene(rng: &mut fastrand::Rng, clients: u8) -> Vec<Step> {
             removes: false,
         },
     };
-    let sync = |client| {
-        let ask = Step::Ask {
-            client,
-            what: Asked::Sync,
-            after_seconds: 200,
-        };
-        let go = Step::Go {
-            client,
-            until: Until::End,
-            fates: Vec::new(),
-        };
-        [ask, go]
-    };
     let mut steps = vec![write(rng, client), turn(way), write(rng, client)];
     steps.push(write(rng, (client + 1) % clients));
-    steps.extend(sync((client + 1) % clients));
-    steps.extend(sync(client));
+    steps.extend(whole_sync((client + 1) % clients));
+    steps.extend(whole_sync(client));
     if rng.bool() {
         steps.extend([write(rng, client), turn(Way::Both)]);
     }

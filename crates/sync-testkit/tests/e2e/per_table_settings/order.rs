@@ -5,16 +5,18 @@ use sync_core::TableConfig;
 use sync_testkit::{Fault, MockServer, Route};
 
 use super::{LABELS, label, pulled, pushed};
-use crate::setup::{NOTES, Setup, many};
+use crate::setup::{Device, NOTES, Setup, many};
+
+/// Knows labels and notes; the notes are urgent.
+async fn urgent_notes(server: &MockServer) -> Device {
+    let setup = Setup::new(server).table(|table| table.priority(1));
+    setup.with_labels().open().await
+}
 
 #[tokio::test]
 async fn priority_pushes_urgent_kinds_first_whatever_was_written_first() {
     let server = MockServer::start().await.unwrap();
-    let here = Setup::new(&server)
-        .table(|table| table.priority(1))
-        .with_labels()
-        .open()
-        .await;
+    let here = urgent_notes(&server).await;
     label(&here, "l1").await;
     here.create("n1", json!({})).await;
     label(&here, "l2").await;
@@ -26,11 +28,7 @@ async fn priority_pushes_urgent_kinds_first_whatever_was_written_first() {
 #[tokio::test]
 async fn priority_holds_among_operations_in_trouble_too() {
     let server = MockServer::start().await.unwrap();
-    let here = Setup::new(&server)
-        .table(|table| table.priority(1))
-        .with_labels()
-        .open()
-        .await;
+    let here = urgent_notes(&server).await;
     label(&here, "l1").await;
     here.create("n1", json!({})).await;
     server.fault(Fault::status(500)).on(Route::Push).times(2);
