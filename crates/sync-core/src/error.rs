@@ -13,6 +13,7 @@ impl SyncError {
         match error {
             InvalidEntity::Json(source) => Self::Entity { kind, source },
             InvalidEntity::Record(source) => Self::Record { kind, source },
+            InvalidEntity::Kind(source) => Self::InvalidId(source),
         }
     }
 

@@ -123,15 +123,6 @@ impl ServerState {
         self
     }
 
-    /// A deletion of which nothing more is known.
-    #[must_use]
-    pub fn gone() -> Self {
-        Self::Deleted {
-            record: None,
-            version: None,
-        }
-    }
-
     /// Is this state known to be newer than the other? An unknown version is newer than nothing.
     #[must_use]
     pub fn is_newer_than(&self, other: &Self) -> bool {
@@ -143,6 +134,15 @@ impl ServerState {
 }
 
 impl<R> ServerState<R> {
+    /// A deletion of which nothing more is known.
+    #[must_use]
+    pub fn gone() -> Self {
+        Self::Deleted {
+            record: None,
+            version: None,
+        }
+    }
+
     /// The version, where it is known.
     #[must_use]
     pub fn version(&self) -> Option<&Version> {

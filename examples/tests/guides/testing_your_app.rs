@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sync_core::json::JsonMap;
 use sync_core::{
-    Column, ColumnType, Kind, MergeFunction, SyncConfig, SyncEngine, SyncEntity, TableConfig,
-    TableSchema, default_merge,
+    Column, ColumnType, Conflict, EntityId, Env, Kind, MergeFunction, Resolution, ServerState,
+    SyncConfig, SyncEngine, SyncEntity, TableConfig, TableSchema, default_merge, resolve_typed,
 };
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
@@ -190,4 +190,47 @@ fn a_merge_function_that_joins_lists_is_seen_to_double_tags() {
             .seeds,
         20
     );
+}
+
+fn live(record: Todo) -> ServerState<Todo> {
+    let version = None;
+    ServerState::Live { record, version }
+}
+
+/// Two titles are a matter of taste.
+fn decide(conflict: &Conflict<Todo>) -> Resolution<Todo> {
+    match (&conflict.local, conflict.server_record()) {
+        (Some(mine), Some(theirs)) if mine.title == theirs.title => {
+            let done = mine.done || theirs.done;
+            Resolution::AcceptMerged(Todo {
+                done,
+                ..theirs.clone()
+            })
+        }
+        _ => Resolution::Defer,
+    }
+}
+
+#[tokio::test]
+async fn a_decision_is_tested_without_an_engine() -> Outcome {
+    let (kind, id) = (Kind::new("todos")?, EntityId::new("milk")?);
+    let mut conflict = Conflict::new(kind, id, Env::system().op_id());
+    conflict.base = live(todo("milk", "Milk"));
+    conflict.local = Some(todo("milk", "Oat milk"));
+    conflict.server = live(todo("milk", "Rice milk"));
+
+    assert_eq!(decide(&conflict), Resolution::Defer);
+
+    let theirs = todo("milk", "Milk");
+    conflict.local = Some(Todo {
+        done: true,
+        ..theirs.clone()
+    });
+    conflict.server = live(theirs);
+    let merged = decide(&conflict);
+    assert!(matches!(merged, Resolution::AcceptMerged(todo) if todo.done));
+    conflict.server = ServerState::gone();
+    assert_eq!(decide(&conflict), Resolution::Defer);
+    let _resolver = resolve_typed(|conflict| async move { Ok(decide(&conflict)) });
+    Ok(())
 }

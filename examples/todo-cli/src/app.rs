@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sqlx::AssertSqlSafe;
+use sync_core::transport::Offline;
 use sync_core::{
     ConflictStrategy, SyncEngine, SyncEntity as _, SyncRepository, TableConfig, Transport,
 };
@@ -11,7 +12,6 @@ use sync_sqlx::SqliteStore;
 
 use crate::failure::Failure;
 use crate::merge;
-use crate::no_server::NoServer;
 use crate::todo::{Todo, short};
 
 pub(crate) struct App {
@@ -23,7 +23,10 @@ pub(crate) struct App {
 impl App {
     pub(crate) async fn open(file: &Path, server: Option<&str>) -> Result<Self, Failure> {
         match server {
-            None => Self::build(file, NoServer).await,
+            None => {
+                let nobody = Offline::new("no server is named: give --server URL");
+                Self::build(file, nobody).await
+            }
             Some(url) => {
                 let advice = "give --server an address like https://example.org/api";
                 let transport = RestTransport::new(url);

@@ -3,7 +3,6 @@
 //! - `arguments`: what can be asked for
 //! - `todo`: what is synchronised
 //! - `app`: the file, the engine, and finding a to-do by the end of its id
-//! - `no_server`: the transport of those who have no server
 //! - `queue`: what waits to be sent, and conflicts, as the engine tells them
 //! - `merge`: the three sides of a conflict, field by field
 //! - `prompt`: asking a person about them
@@ -16,7 +15,6 @@ mod arguments;
 mod commands;
 mod failure;
 mod merge;
-mod no_server;
 mod prompt;
 mod queue;
 mod screen;

@@ -79,7 +79,16 @@ pub(crate) struct Sides<'t> {
     pub(crate) server: &'t Todo,
 }
 
-impl Sides<'_> {
+impl<'t> Sides<'t> {
+    /// `None`: it is not there on one of both sides.
+    pub(crate) fn of(conflict: &'t Conflict<Todo>) -> Option<Self> {
+        Some(Self {
+            base: conflict.base_record(),
+            here: conflict.local.as_ref()?,
+            server: conflict.server_record()?,
+        })
+    }
+
     /// The side that alone changed a field; of equal values the server's. `None` = both changed it.
     pub(crate) fn decided(&self, field: Field) -> Option<Side> {
         let unchanged = |side| self.base.is_some_and(|base| field.same(base, side));
@@ -115,15 +124,9 @@ impl Sides<'_> {
 /// Decides during a sync what needs nobody's opinion.
 pub(crate) fn resolver() -> Arc<dyn ConflictResolver> {
     resolve_typed(|conflict: Conflict<Todo>| async move {
-        let (Some(here), Some(server)) = (&conflict.local, conflict.server_record()) else {
-            return Ok(Resolution::Defer);
-        };
-        let base = conflict.base_record();
-        let (merged, open) = Sides { base, here, server }.merged();
-        Ok(if open.is_empty() {
-            Resolution::AcceptMerged(merged)
-        } else {
-            Resolution::Defer
+        Ok(match Sides::of(&conflict).map(|sides| sides.merged()) {
+            Some((merged, open)) if open.is_empty() => Resolution::AcceptMerged(merged),
+            _ => Resolution::Defer,
         })
     })
 }

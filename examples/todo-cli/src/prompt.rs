@@ -3,10 +3,10 @@
 use std::io::{self, BufRead, Write};
 
 use console::style;
+use sync_core::Conflict;
 
 use crate::arguments::Side;
 use crate::merge::{Field, Sides};
-use crate::queue::OpenConflict;
 use crate::screen::plain;
 use crate::table;
 use crate::todo::{Todo, short};
@@ -28,15 +28,11 @@ pub(crate) struct Prompt<R, W> {
 }
 
 impl<R: BufRead, W: Write> Prompt<R, W> {
-    pub(crate) fn decide(&mut self, conflict: &OpenConflict) -> io::Result<Decision> {
+    pub(crate) fn decide(&mut self, conflict: &Conflict<Todo>) -> io::Result<Decision> {
         self.show(conflict)?;
-        match (&conflict.here, &conflict.server) {
-            (Some(here), Some(server)) => self.merge(&Sides {
-                base: conflict.base.as_ref(),
-                here,
-                server,
-            }),
-            _ => self.choose_whole(),
+        match Sides::of(conflict) {
+            Some(sides) => self.merge(&sides),
+            None => self.choose_whole(),
         }
     }
 
@@ -103,19 +99,19 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         }
     }
 
-    fn show(&mut self, conflict: &OpenConflict) -> io::Result<()> {
-        let what = match (&conflict.here, &conflict.server) {
+    fn show(&mut self, conflict: &Conflict<Todo>) -> io::Result<()> {
+        let (base, here, server) = (
+            conflict.base_record(),
+            conflict.local.as_ref(),
+            conflict.server_record(),
+        );
+        let what = match (here, server) {
             (Some(_), None) => "was changed here and removed on the server",
             (None, Some(_)) => "was removed here and changed on the server",
             _ => "was changed here and on the server",
         };
-        let all = [&conflict.here, &conflict.server, &conflict.base];
-        let title = all
-            .into_iter()
-            .flatten()
-            .next()
-            .map_or("", |todo| &todo.title);
-        let id = short(conflict.id.as_str());
+        let title = here.or(server).or(base).map_or("", |todo| &todo.title);
+        let id = short(conflict.entity_id.as_str());
         let title = style(plain(title)).bold();
         writeln!(self.shown, "\n{title} ({id}) {what}.\n")?;
         let mut rows = vec![
@@ -124,15 +120,15 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
                 .to_vec(),
         ];
         for field in Field::ALL {
-            let side = |todo: &Option<Todo>, none: &str| match todo {
+            let side = |todo: Option<&Todo>, none: &str| match todo {
                 Some(todo) => cell(field, todo),
                 None => none.to_owned(),
             };
             rows.push(vec![
                 field.name().to_owned(),
-                side(&conflict.base, "(new)"),
-                side(&conflict.here, "(removed)"),
-                side(&conflict.server, "(removed)"),
+                side(base, "(new)"),
+                side(here, "(removed)"),
+                side(server, "(removed)"),
                 remark(field, conflict).to_owned(),
             ]);
         }
@@ -160,16 +156,11 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
 }
 
 /// Whose value a field gets without being asked about.
-fn remark(field: Field, conflict: &OpenConflict) -> &'static str {
-    let (Some(here), Some(server)) = (&conflict.here, &conflict.server) else {
+fn remark(field: Field, conflict: &Conflict<Todo>) -> &'static str {
+    let Some(sides) = Sides::of(conflict) else {
         return "";
     };
-    let sides = Sides {
-        base: conflict.base.as_ref(),
-        here,
-        server,
-    };
-    let same = field.text(here) == field.text(server);
+    let same = field.text(sides.here) == field.text(sides.server);
     match sides.decided(field) {
         None => "you decide",
         Some(_) if same => "",
@@ -190,7 +181,7 @@ fn cell(field: Field, todo: &Todo) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sync_core::{EntityId, Env};
+    use sync_core::{EntityId, Env, Kind, ServerState};
 
     fn todo(title: &str) -> Todo {
         Todo {
@@ -202,20 +193,21 @@ mod tests {
         }
     }
 
-    fn conflict(here: Option<Todo>, server: Option<Todo>) -> OpenConflict {
-        let base = Some(todo("Milk"));
-        let id = EntityId::new("milk").unwrap();
-        OpenConflict {
-            op_id: Env::system().op_id(),
-            id,
-            base,
-            here,
-            server,
-            server_record: None,
-        }
+    fn live(record: Todo) -> ServerState<Todo> {
+        let version = None;
+        ServerState::Live { record, version }
     }
 
-    fn decide(conflict: &OpenConflict, typed: &str) -> (Decision, String) {
+    fn conflict(here: Option<Todo>, server: Option<Todo>) -> Conflict<Todo> {
+        let (kind, id) = (Kind::new("todos").unwrap(), EntityId::new("milk").unwrap());
+        let mut conflict = Conflict::new(kind, id, Env::system().op_id());
+        conflict.base = live(todo("Milk"));
+        conflict.local = here;
+        conflict.server = server.map_or(ServerState::Absent, live);
+        conflict
+    }
+
+    fn decide(conflict: &Conflict<Todo>, typed: &str) -> (Decision, String) {
         let mut prompt = Prompt {
             typed: typed.as_bytes(),
             shown: Vec::new(),

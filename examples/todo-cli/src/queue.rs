@@ -5,23 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sync_core::store::{OpQuery, ResolvedConflict};
 use sync_core::{
-    Discarded, EntityId, EntityState, Kind, Op, OpId, OpStatus, Record, Resolution, ServerState,
-    SyncEngine, SyncEntity as _, SyncError, TxMode, Undo,
+    Conflict, Discarded, EntityId, EntityState, Kind, Op, OpId, OpStatus, Record, Resolution,
+    SyncEngine, SyncEntity as _, SyncError, Undo,
 };
 
-use crate::todo::Todo;
-
-/// An edit that met another one, and its three sides; `None` = not there.
-#[derive(Debug)]
-pub(crate) struct OpenConflict {
-    pub(crate) op_id: OpId,
-    pub(crate) id: EntityId,
-    pub(crate) base: Option<Todo>,
-    pub(crate) here: Option<Todo>,
-    pub(crate) server: Option<Todo>,
-    /// The server's side with fields that this program does not know.
-    pub(crate) server_record: Option<Record>,
-}
+use crate::failure::Failure;
+use crate::todo::{Todo, short};
 
 /// Everything that waits, in the order of writing.
 pub(crate) async fn waiting(engine: &SyncEngine) -> Result<Vec<Op>, SyncError> {
@@ -64,42 +53,30 @@ pub(crate) async fn discard(engine: &SyncEngine, id: &EntityId) -> Result<Discar
 }
 
 /// Conflicts that wait for a decision.
-pub(crate) async fn conflicts(engine: &SyncEngine) -> Result<Vec<OpenConflict>, SyncError> {
-    let mut open = Vec::new();
-    for entry in engine.conflicts().open().await? {
-        let query = OpQuery {
-            op_id: Some(entry.op_id.clone()),
-            ..OpQuery::default()
-        };
-        let Some(op) = engine.outbox().list(&query).await?.pop() else {
-            continue; // decided meanwhile
-        };
-        let mut tx = engine.store().begin(TxMode::Read).await?;
-        let shadow = tx
-            .shadows(&entry.kind, std::slice::from_ref(&entry.entity_id))
-            .await?
-            .pop();
-        let base = shadow.as_ref().and_then(|shadow| shadow.base.live());
-        let server_record = live(entry.server);
-        open.push(OpenConflict {
-            op_id: entry.op_id,
-            base: base.and_then(todo),
-            here: op.written.payload().and_then(todo),
-            server: server_record.as_ref().and_then(todo),
-            id: entry.entity_id,
-            server_record,
-        });
-    }
-    Ok(open)
+pub(crate) async fn conflicts(engine: &SyncEngine) -> Result<Vec<Conflict<Todo>>, Failure> {
+    let open = engine.conflicts().open().await?;
+    open.iter()
+        .map(|open| {
+            open.conflict.typed().map_err(|error| {
+                let id = short(open.conflict.entity_id.as_str());
+                let advice = "a newer version of this program may know what it is";
+                Failure::of(
+                    format_args!("the conflict of {id} cannot be shown"),
+                    &error,
+                    advice,
+                )
+            })
+        })
+        .collect()
 }
 
-/// `false`: one of the sides has changed meanwhile.
+/// `false`: one of the sides is not what was shown any more.
 pub(crate) async fn resolve(
     engine: &SyncEngine,
-    op_id: &OpId,
-    resolution: Resolution,
+    shown: &Conflict<Todo>,
+    resolution: Resolution<Todo>,
 ) -> Result<bool, SyncError> {
-    engine.conflicts().resolve(op_id, resolution).await
+    engine.conflicts().resolve(shown, resolution).await
 }
 
 /// What was decided, the newest first.
@@ -109,13 +86,6 @@ pub(crate) async fn history(engine: &SyncEngine) -> Result<Vec<ResolvedConflict>
 
 pub(crate) async fn undo(engine: &SyncEngine, op_id: &OpId) -> Result<Undo, SyncError> {
     engine.conflicts().undo(op_id).await
-}
-
-fn live(state: ServerState) -> Option<Record> {
-    match state {
-        ServerState::Live { record, .. } => Some(record),
-        ServerState::Absent | ServerState::Deleted { .. } => None,
-    }
 }
 
 /// A record as a to-do, if it is one.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::typed::record_of_merged;
-use super::{Conflict, ResolverError};
+use super::{Conflict, ConflictSide as _, ResolverError};
 use crate::entity::SyncEntity;
 use crate::record::Record;
 
@@ -89,9 +88,8 @@ impl MergeFunction {
     {
         Self(Arc::new(move |conflict| {
             let merged = function(&conflict.typed()?);
-            merged
-                .map(|entity| record_of_merged(&entity, conflict))
-                .transpose()
+            let merged = merged.map(|entity| entity.merged(conflict));
+            Ok(merged.transpose()?)
         }))
     }
 

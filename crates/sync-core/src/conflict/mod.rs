@@ -1,12 +1,16 @@
 //! Two edits of one entity, and the ways to settle them.
 
 mod merge_function;
+mod open;
 mod resolver;
+mod side;
 mod strategy;
 mod typed;
 
 pub use merge_function::MergeFunction;
+pub use open::OpenConflict;
 pub use resolver::{ConflictResolver, Resolution, ResolverError, resolve_fn};
+pub use side::ConflictSide;
 pub use strategy::ConflictStrategy;
 pub use typed::resolve_typed;
 
@@ -18,6 +22,25 @@ use crate::version::ServerState;
 
 /// An edit of this device that met a newer state of the server (semantics 4): with JSON records, or
 /// as `Conflict<Todo>` with the app's own type.
+///
+/// The engine makes them; an app makes one to test its merge function or resolver.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_core::{Conflict, EntityId, Env, Kind, MergeFunction, Record, ServerState};
+/// let record = |stock: u32| Record::try_from(json!({"id": "milk", "stock": stock})).unwrap();
+/// let (kind, id) = (Kind::new("items").unwrap(), EntityId::new("milk").unwrap());
+/// let mut conflict = Conflict::new(kind, id, Env::system().op_id());
+/// conflict.base = ServerState::of(record(5), None);
+/// conflict.local = Some(record(4));
+/// conflict.server = ServerState::of(record(7), None);
+///
+/// let fewest = MergeFunction::new(|local, server| {
+///     let mine_is_less = local["stock"].as_u64() < server["stock"].as_u64();
+///     if mine_is_less { local.clone() } else { server.clone() }
+/// });
+/// assert_eq!(fewest.merge(&conflict).unwrap(), conflict.local);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict<R = Record> {
@@ -42,6 +65,22 @@ pub struct Conflict<R = Record> {
 }
 
 impl<R> Conflict<R> {
+    /// A conflict of which nothing is known yet: on no side there is a record.
+    #[must_use]
+    pub fn new(kind: Kind, entity_id: EntityId, op_id: OpId) -> Self {
+        Self {
+            kind,
+            entity_id,
+            op_id,
+            local: None,
+            server: ServerState::Absent,
+            base: ServerState::Absent,
+            changed_fields: None,
+            local_time: Timestamp::from_unix_millis(0),
+            server_time: None,
+        }
+    }
+
     /// The server's live record; `None` = deleted.
     #[must_use]
     pub fn server_record(&self) -> Option<&R> {

@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Conflict, ConflictResolver, Resolution, ResolverError};
-use crate::entity::{InvalidEntity, SyncEntity, entity_of, record_of};
-use crate::record::Record;
-use crate::version::ServerState;
+use super::{Conflict, ConflictResolver, ConflictSide as _, Resolution, ResolverError};
+use crate::entity::{InvalidEntity, SyncEntity};
 
 impl Conflict {
     /// The same conflict in the app's own type. Of a tombstone that is no whole entity only the
@@ -19,52 +17,8 @@ impl Conflict {
     /// # Errors
     /// If a record does not parse as `T`.
     pub fn typed<T: SyncEntity>(&self) -> Result<Conflict<T>, InvalidEntity> {
-        let parse = |record: &Record| entity_of(record.clone());
-        Ok(Conflict {
-            kind: self.kind.clone(),
-            entity_id: self.entity_id.clone(),
-            op_id: self.op_id.clone(),
-            local: self.local.as_ref().map(parse).transpose()?,
-            server: typed_state(&self.server)?,
-            base: typed_state(&self.base)?,
-            changed_fields: self.changed_fields.clone(),
-            local_time: self.local_time.clone(),
-            server_time: self.server_time.clone(),
-        })
+        self.try_map(T::of_record)
     }
-}
-
-fn typed_state<T: SyncEntity>(state: &ServerState) -> Result<ServerState<T>, InvalidEntity> {
-    Ok(match state {
-        ServerState::Absent => ServerState::Absent,
-        ServerState::Live { record, version } => ServerState::Live {
-            record: entity_of(record.clone())?,
-            version: version.clone(),
-        },
-        ServerState::Deleted { record, version } => ServerState::Deleted {
-            record: record
-                .as_ref()
-                .and_then(|record| entity_of(record.clone()).ok()),
-            version: version.clone(),
-        },
-    })
-}
-
-/// A merged entity over what else the record has: fields that the type does not know stay.
-pub(super) fn record_of_merged<T: SyncEntity>(
-    entity: &T,
-    conflict: &Conflict,
-) -> Result<Record, ResolverError> {
-    let schema = T::schema()?;
-    let known = conflict.server_record().or(conflict.local.as_ref());
-    let mut merged = known.cloned().unwrap_or_default();
-    for (name, value) in record_of(entity)?.into_fields() {
-        let column = schema.by_field(&name);
-        if !column.is_some_and(|column| column.local_only) {
-            merged.fields_mut().insert(name, value);
-        }
-    }
-    Ok(merged)
 }
 
 /// Makes a resolver of an async function over the app's own type.
@@ -116,14 +70,7 @@ where
     Fut: Future<Output = Result<Resolution<T>, ResolverError>> + Send + 'static,
 {
     async fn resolve(&self, conflict: &Conflict) -> Result<Resolution, ResolverError> {
-        Ok(match (self.function)(conflict.typed()?).await? {
-            Resolution::AcceptServer => Resolution::AcceptServer,
-            Resolution::AcceptClient => Resolution::AcceptClient,
-            Resolution::AcceptMerged(entity) => {
-                Resolution::AcceptMerged(record_of_merged(&entity, conflict)?)
-            }
-            Resolution::Defer => Resolution::Defer,
-            Resolution::Discard => Resolution::Discard,
-        })
+        let resolution = (self.function)(conflict.typed()?).await?;
+        Ok(resolution.of_records(conflict)?)
     }
 }

@@ -38,20 +38,68 @@ impl Shared {
         let mut report = SyncReport::default();
         let found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
         context.tell(found, &mut report.stats);
+        if context.transport.capabilities().no_server {
+            self.go_nowhere(&request, &mut report).await;
+        } else {
+            self.rounds(request, questions, &mut report).await?;
+        }
+        self.count_waiting(&mut report).await?;
+        report.took = context.env.monotonic().saturating_sub(started);
+        context.events.emit(SyncEvent::SyncCompleted {
+            took: report.took,
+            stats: report.stats,
+        });
+        Ok(report)
+    }
+
+    /// There is no server: nothing is begun that another one would have to begin anew.
+    async fn go_nowhere(&self, request: &Request, report: &mut SyncReport) {
+        let why = self.context.transport.health().await.err();
+        let end = PhaseEnd::Offline {
+            reason: why.map_or_else(
+                || "there is no server".to_owned(),
+                |error| error.to_string(),
+            ),
+            retry_after: None,
+        };
+        if !self
+            .context
+            .push_kinds(request.options.push_kinds.as_ref())
+            .is_empty()
+        {
+            report.push = end.clone();
+        }
+        if !self
+            .context
+            .pull_kinds(request.options.pull_kinds.as_ref())
+            .is_empty()
+        {
+            report.pull = end;
+        }
+    }
+
+    /// Push and pull, and again after the restore of a backup.
+    async fn rounds(
+        &self,
+        request: Request,
+        questions: &mut OpenQuestions,
+        report: &mut SyncReport,
+    ) -> Result<(), SyncError> {
+        let context = &self.context;
         let mut push_kinds = context.push_kinds(request.options.push_kinds.as_ref());
-        let owing = self.pull_what_is_owed(&mut push_kinds, &mut report).await?;
+        let owing = self.pull_what_is_owed(&mut push_kinds, report).await?;
         let pull_kinds = context.pull_kinds(request.options.pull_kinds.as_ref());
         let mut resync = request.resync;
         for _ in 0..ROUNDS {
             self.take_up_epoch().await?;
-            let pushed = self.push(&push_kinds, questions, &mut report).await?;
+            let pushed = self.push(&push_kinds, questions, report).await?;
             if context.identity.other_epoch().is_some() {
                 continue;
             }
             // A push that waits for a pull is no push without it, whatever the caller left out.
             let needed: BTreeSet<&Kind> = pull_kinds.iter().chain(&pushed.held).collect();
             let needed = needed.into_iter().cloned().collect();
-            self.pull(needed, resync.take(), pushed.reachable, &mut report)
+            self.pull(needed, resync.take(), pushed.reachable, report)
                 .await?;
             let waits = !pushed.held.is_empty() && report.pull.is_complete();
             if pull_kinds.is_empty() {
@@ -65,13 +113,7 @@ impl Shared {
         if let Some(end) = owing.filter(|_| report.push.is_complete()) {
             report.push = end;
         }
-        self.count_waiting(&mut report).await?;
-        report.took = context.env.monotonic().saturating_sub(started);
-        context.events.emit(SyncEvent::SyncCompleted {
-            took: report.took,
-            stats: report.stats,
-        });
-        Ok(report)
+        Ok(())
     }
 
     async fn push(

@@ -1,6 +1,7 @@
 //! Entities as records, and back.
 
 use super::{SyncEntity, finite};
+use crate::id::InvalidId;
 use crate::record::{InvalidRecord, Record};
 
 /// Why an entity is no record, or a record no entity of its type.
@@ -13,6 +14,9 @@ pub enum InvalidEntity {
     /// It lacks what a record needs.
     #[error("it is no usable record: {0}")]
     Record(#[from] InvalidRecord),
+    /// The kind of its type is not usable.
+    #[error(transparent)]
+    Kind(#[from] InvalidId),
 }
 
 /// The entity as a record.

@@ -58,6 +58,8 @@ pub struct Capabilities {
     pub origin: String,
     /// The most operations that one push may carry; 1 = no batches.
     pub max_batch: u32,
+    /// Is there nobody to talk to? Then a run ends at once and begins nothing.
+    pub no_server: bool,
 }
 
 impl Capabilities {
@@ -67,6 +69,16 @@ impl Capabilities {
         Self {
             origin: origin.into(),
             max_batch: 1,
+            no_server: false,
+        }
+    }
+
+    /// No server at all, see [`crate::transport::Offline`].
+    #[must_use]
+    pub fn without_server() -> Self {
+        Self {
+            no_server: true,
+            ..Self::new("")
         }
     }
 

@@ -3,6 +3,7 @@
 mod capabilities;
 mod error;
 mod messages;
+mod offline;
 mod page;
 mod shared;
 
@@ -18,6 +19,7 @@ pub use messages::{
     Answer, FetchRequest, PullRequest, PushChange, PushOp, PushOutcome, PushRequest, PushResult,
     Wakeup,
 };
+pub use offline::Offline;
 pub use page::{PullPage, UnreadableItem};
 
 use crate::version::ServerState;

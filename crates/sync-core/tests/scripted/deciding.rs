@@ -34,7 +34,7 @@ async fn a_conflict_that_nobody_decides_is_listed_and_sent_only_when_it_is_resol
     let open = device.engine.conflicts().open().await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!(
-        (&open[0].op_id, open[0].server.version()),
+        (&open[0].conflict.op_id, open[0].conflict.server.version()),
         (&op.op_id, live(json!({}), 2).version())
     );
     device.push_later().await;
@@ -43,14 +43,14 @@ async fn a_conflict_that_nobody_decides_is_listed_and_sent_only_when_it_is_resol
     let resolved = device
         .engine
         .conflicts()
-        .resolve(&op.op_id, Resolution::AcceptClient)
+        .resolve(&open[0].conflict, Resolution::AcceptClient)
         .await;
     assert!(resolved.unwrap());
     assert!(device.engine.conflicts().open().await.unwrap().is_empty());
     let again = device
         .engine
         .conflicts()
-        .resolve(&op.op_id, Resolution::AcceptServer)
+        .resolve_by_id(&op.op_id, Resolution::AcceptServer)
         .await;
     assert!(!again.unwrap(), "it was decided before");
     device
@@ -77,7 +77,7 @@ async fn a_conflict_that_was_put_off_is_met_again_when_its_record_changes() {
     let put_off = device
         .engine
         .conflicts()
-        .resolve(&op.op_id, Resolution::Defer)
+        .resolve_by_id(&op.op_id, Resolution::Defer)
         .await;
     assert!(put_off.unwrap());
     device.pull().await;

@@ -95,30 +95,24 @@ impl Client {
             return;
         };
         let future = Box::pin(async move {
-            let Some(entry) = engine.conflicts().open().await?.into_iter().next() else {
+            let conflicts = engine.conflicts();
+            let Some(open) = conflicts.open().await?.into_iter().next() else {
                 return Ok(None);
             };
-            let local = engine
-                .outbox()
-                .list(&sync_core::store::OpQuery {
-                    op_id: Some(entry.op_id.clone()),
-                    ..Default::default()
-                })
-                .await?;
-            let merged = local
-                .first()
-                .and_then(|op| op.written.payload().cloned())
-                .or_else(|| entry.server.live().cloned());
+            let shown = open.conflict;
+            let merged = shown.local.as_ref().or(shown.server_record());
             let resolution = match (decision, merged) {
-                (Decision::Server, _) => Resolution::AcceptServer,
-                (Decision::Merged, Some(record)) => Resolution::AcceptMerged(record),
+                (Decision::Server, _) => {
+                    let server = Resolution::AcceptServer;
+                    return conflicts
+                        .resolve_by_id(&shown.op_id, server)
+                        .await
+                        .map(|_| None);
+                }
+                (Decision::Merged, Some(record)) => Resolution::AcceptMerged(record.clone()),
                 _ => Resolution::AcceptClient,
             };
-            engine
-                .conflicts()
-                .resolve(&entry.op_id, resolution)
-                .await
-                .map(|_| None)
+            conflicts.resolve(&shown, resolution).await.map(|_| None)
         });
         self.tasks.push(Task {
             what: What::Resolve,

@@ -1,9 +1,9 @@
-//! Conflicts that take their time: deferred, asked, decided later, or never at rest.
+//! Conflicts that take their time: deferred, edited again, or never at rest.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
-use sync_core::{ConflictStrategy, OpStatus, Record, Resolution, SyncOptions};
+use sync_core::{ConflictStrategy, OpStatus, Record, SyncOptions};
 use sync_testkit::{Fault, MockServer, Route, StampStyle};
 
 use crate::setup::{
@@ -21,7 +21,7 @@ pub(crate) async fn in_conflict(server: &MockServer, setup: Setup) -> Device {
     here
 }
 
-fn manual(server: &MockServer) -> Setup {
+pub(crate) fn manual(server: &MockServer) -> Setup {
     Setup::new(server).strategy(ConflictStrategy::Manual)
 }
 
@@ -48,107 +48,6 @@ async fn hazard_e01_a_deferred_conflict_does_not_loop() {
     assert_eq!(
         (count("ConflictDetected"), count("ConflictUnresolved")),
         (1, 1)
-    );
-}
-
-#[tokio::test]
-async fn e2e_a_deferred_conflict_is_resolved_later() {
-    for (resolution, wanted) in [
-        (
-            Resolution::AcceptServer,
-            json!({"mood": 3, "body": "theirs"}),
-        ),
-        (Resolution::AcceptClient, json!({"mood": 5, "body": "base"})),
-        (Resolution::Discard, json!({"mood": 3, "body": "theirs"})),
-    ] {
-        let server = server_with_note().await;
-        let here = in_conflict(&server, manual(&server)).await;
-        here.sync().await;
-        let open = here.engine.conflicts().open().await.unwrap();
-        assert_eq!(open.len(), 1);
-        assert_eq!(
-            open[0].server.live().unwrap().get("body").unwrap(),
-            "theirs"
-        );
-        assert!(
-            here.engine
-                .conflicts()
-                .resolve(&open[0].op_id, resolution)
-                .await
-                .unwrap()
-        );
-        assert_eq!(here.engine.conflicts().open().await.unwrap(), []);
-        converge(&server, &[&here]).await;
-        assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
-    }
-}
-
-#[tokio::test]
-async fn e2e_a_decision_survives_a_restart_and_an_edit_after_it() {
-    let server = server_with_note().await;
-    let here = in_conflict(&server, manual(&server)).await;
-    here.sync().await;
-    let (folder, world) = (here.folder.clone(), here.world.clone());
-    drop(here);
-    let here = manual(&server).file_of(folder).world(&world).open().await;
-    let open = here.engine.conflicts().open().await.unwrap();
-    let mut merged = open[0].server.live().unwrap().clone();
-    merged.fields_mut().insert("mood".to_owned(), 4.into());
-    let resolution = Resolution::AcceptMerged(merged);
-    assert!(
-        here.engine
-            .conflicts()
-            .resolve(&open[0].op_id, resolution)
-            .await
-            .unwrap()
-    );
-    let (folder, world) = (here.folder.clone(), here.world.clone());
-    drop(here);
-    let here = manual(&server).file_of(folder).world(&world).open().await;
-    converge(&server, &[&here]).await;
-    assert_fields(
-        server.get(NOTES, "n1").as_ref(),
-        &json!({"mood": 4, "body": "theirs"}),
-    );
-}
-
-#[tokio::test]
-async fn e2e_a_decision_about_what_has_changed_since_is_not_applied() {
-    let server = server_with_note().await;
-    let here = in_conflict(&server, manual(&server)).await;
-    here.sync().await;
-    let op_id = here
-        .engine
-        .conflicts()
-        .open()
-        .await
-        .unwrap()
-        .pop()
-        .unwrap()
-        .op_id;
-    server.update(NOTES, "n1", json!({"body": "later"}));
-    here.engine
-        .sync_with(SyncOptions::default().no_push())
-        .await
-        .unwrap();
-    let applied = here
-        .engine
-        .conflicts()
-        .resolve(&op_id, Resolution::AcceptClient)
-        .await;
-    assert!(!applied.unwrap());
-    here.sync().await;
-    let open = here.engine.conflicts().open().await.unwrap();
-    assert_eq!(open[0].server.live().unwrap().get("body").unwrap(), "later");
-    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"body": "later"}));
-    let unknown = here.world.env().op_id();
-    assert!(
-        !here
-            .engine
-            .conflicts()
-            .resolve(&unknown, Resolution::AcceptServer)
-            .await
-            .unwrap()
     );
 }
 

@@ -249,9 +249,9 @@ async fn e2e_what_a_person_decided_is_in_the_history() {
     here.sync().await;
     assert_eq!(history(&here).await, []);
     let open = here.engine.conflicts().open().await.unwrap();
-    let op_id = &open[0].op_id;
     let conflicts = here.engine.conflicts();
-    assert!(conflicts.resolve(op_id, Resolution::Discard).await.unwrap());
+    let discarded = conflicts.resolve(&open[0].conflict, Resolution::Discard);
+    assert!(discarded.await.unwrap());
     let past = the_one(&here).await;
     assert_eq!(
         (past.strategy, past.decided),

@@ -12,6 +12,7 @@ mod bad_input;
 mod batches;
 mod columns;
 mod conflicts;
+mod deciding;
 mod delivery;
 mod disk;
 mod edits;

@@ -5,11 +5,12 @@ use std::pin::pin;
 
 use futures::future::{self, Either};
 use serde_json::json;
-use sync_core::{Kind, PhaseEnd, SyncError, SyncOptions};
+use sync_core::transport::Offline;
+use sync_core::{Kind, PhaseEnd, SyncEngine, SyncError, SyncOptions};
 use sync_testkit::{MockServer, Route};
 
 use crate::setup::{
-    Device, NOTES, Setup, assert_fields, converge, device, many, seed_note, server_with_note,
+    Device, NOTES, Note, Setup, assert_fields, converge, device, many, seed_note, server_with_note,
 };
 
 /// Drops the future before its poll number `polls`, as an app does that goes to sleep. Did it end
@@ -359,4 +360,39 @@ async fn e2e_two_engines_on_two_files_converge_whatever_their_order() {
     converge(&server, &all).await;
     let wanted = json!({"mood": 1, "energy": 2, "body": "three"});
     assert_fields(server.get(NOTES, "n1").as_ref(), &wanted);
+}
+
+#[tokio::test]
+async fn e2e_a_run_without_a_server_leaves_everything_as_it_is() {
+    let server = server_with_note().await;
+    let here = device(&server).await;
+    here.sync_fully().await;
+    let offline = SyncEngine::builder(here.store.clone(), Offline::new("sign in to sync"))
+        .table::<Note>()
+        .env(here.world.env())
+        .build()
+        .await
+        .unwrap();
+    here.edit("n1", json!({"mood": 5})).await;
+    let before = here.ops().await;
+    let report = offline.sync().await.unwrap();
+    for end in [&report.push, &report.pull] {
+        let PhaseEnd::Offline { reason, .. } = end else {
+            panic!("{end:?}");
+        };
+        assert!(reason.contains("sign in to sync"), "{reason}");
+    }
+    assert_eq!(report.pending, 1);
+    let pulls_only = SyncOptions::default().no_push();
+    let report = offline.sync_with(pulls_only).await.unwrap();
+    assert_eq!(report.push, PhaseEnd::Skipped);
+    assert_eq!(before, here.ops().await);
+    here.event_names();
+    here.sync_fully().await;
+    let names = here.event_names();
+    assert!(
+        !names.contains(&"FullResyncStarted".to_owned()),
+        "{names:?}"
+    );
+    assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 5}));
 }

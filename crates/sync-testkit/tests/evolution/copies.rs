@@ -199,7 +199,7 @@ async fn conflicts_and_waiting_tails_stay_with_their_operations() {
     let ops = two.ops().await;
     assert_eq!(ops.len(), 3, "{ops:?}");
     assert!(
-        ops.iter().any(|op| op.op_id == conflicts[0].op_id),
+        ops.iter().any(|op| op.op_id == conflicts[0].conflict.op_id),
         "{conflicts:?}"
     );
     let of_t1: Vec<_> = ops
@@ -210,7 +210,7 @@ async fn conflicts_and_waiting_tails_stay_with_their_operations() {
     let resolved = two
         .engine
         .conflicts()
-        .resolve(&conflicts[0].op_id, sync_core::Resolution::AcceptClient)
+        .resolve(&conflicts[0].conflict, sync_core::Resolution::AcceptClient)
         .await;
     assert!(resolved.unwrap());
     two.sync_fully().await;

@@ -3,14 +3,14 @@
 use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value, json};
-use sync_core::Resolution;
+use sync_core::{Conflict, Resolution};
 
 use super::{Manner, history};
 use crate::app::App;
 use crate::arguments::{ConflictsAction, Side};
 use crate::failure::{Exit, Failure};
 use crate::prompt::{Decision, Prompt};
-use crate::queue::{self, OpenConflict};
+use crate::queue;
 use crate::screen::{self, plain};
 use crate::table;
 use crate::todo::{Todo, short};
@@ -32,8 +32,8 @@ async fn list(app: &App, manner: &Manner) -> Result<Exit, Failure> {
     let open = queue::conflicts(&app.engine).await?;
     if manner.json {
         let rows: Vec<Value> = open.iter().map(|conflict| {
-            let OpenConflict { op_id, id, base, here, server, .. } = conflict;
-            json!({"op_id": op_id.to_string(), "id": id.as_str(), "before": base, "here": here, "server": server})
+            json!({"op_id": conflict.op_id.to_string(), "id": conflict.entity_id.as_str(),
+                   "before": conflict.base_record(), "here": conflict.local, "server": conflict.server_record()})
         }).collect();
         screen::json(&rows)?;
         return Ok(Exit::Done);
@@ -48,13 +48,12 @@ async fn list(app: &App, manner: &Manner) -> Result<Exit, Failure> {
             .to_vec(),
     ];
     for conflict in &open {
-        let side =
-            |todo: &Option<Todo>, none: &str| plain(todo.as_ref().map_or(none, |todo| &todo.title));
+        let side = |todo: Option<&Todo>, none: &str| plain(todo.map_or(none, |todo| &todo.title));
         rows.push(vec![
-            short(conflict.id.as_str()).to_owned(),
-            side(&conflict.base, "(new)"),
-            side(&conflict.here, "(removed)"),
-            side(&conflict.server, "(removed)"),
+            short(conflict.entity_id.as_str()).to_owned(),
+            side(conflict.base_record(), "(new)"),
+            side(conflict.local.as_ref(), "(removed)"),
+            side(conflict.server_record(), "(removed)"),
         ]);
     }
     screen::table(&rows);
@@ -70,7 +69,7 @@ async fn resolve(
 ) -> Result<Exit, Failure> {
     let mut open = queue::conflicts(&app.engine).await?;
     if let Some(end) = id {
-        open.retain(|conflict| !end.is_empty() && conflict.id.as_str().ends_with(end));
+        open.retain(|conflict| !end.is_empty() && conflict.entity_id.as_str().ends_with(end));
         if open.is_empty() {
             let what = format!("no conflict waits of a to-do whose id ends with {end:?}");
             return Err(Failure::new(what, "`todo-cli conflicts` lists them"));
@@ -90,17 +89,17 @@ async fn resolve(
             Some(side) => Decision::Take(side),
             None => ask(conflict)?,
         };
-        let Some(resolution) = resolution(decision, conflict)? else {
+        let Some(resolution) = resolution(decision) else {
             left += 1;
             continue;
         };
-        if queue::resolve(&app.engine, &conflict.op_id, resolution).await? {
+        if queue::resolve(&app.engine, conflict, resolution).await? {
             decided += 1;
         } else {
             left += 1;
             screen::line(format_args!(
                 "{} has changed meanwhile: sync, and look again",
-                short(conflict.id.as_str())
+                short(conflict.entity_id.as_str())
             ));
         }
     }
@@ -120,7 +119,7 @@ async fn resolve(
     })
 }
 
-fn ask(conflict: &OpenConflict) -> Result<Decision, Failure> {
+fn ask(conflict: &Conflict<Todo>) -> Result<Decision, Failure> {
     let (typed, shown) = (io::stdin().lock(), io::stdout().lock());
     Ok(Prompt {
         typed,
@@ -131,18 +130,11 @@ fn ask(conflict: &OpenConflict) -> Result<Decision, Failure> {
 }
 
 /// `None` = later.
-fn resolution(decision: Decision, conflict: &OpenConflict) -> Result<Option<Resolution>, Failure> {
-    Ok(Some(match decision {
-        Decision::Later => return Ok(None),
-        Decision::Take(Side::Here) => Resolution::AcceptClient,
-        Decision::Take(Side::Server) => Resolution::AcceptServer,
-        Decision::Merged(todo) => {
-            // Over the server's record: it may have fields that this program does not know.
-            let mut record = conflict.server_record.clone().unwrap_or_default();
-            if let Value::Object(fields) = serde_json::to_value(todo)? {
-                record.fields_mut().extend(fields);
-            }
-            Resolution::AcceptMerged(record)
-        }
-    }))
+fn resolution(decision: Decision) -> Option<Resolution<Todo>> {
+    match decision {
+        Decision::Later => None,
+        Decision::Take(Side::Here) => Some(Resolution::AcceptClient),
+        Decision::Take(Side::Server) => Some(Resolution::AcceptServer),
+        Decision::Merged(todo) => Some(Resolution::AcceptMerged(todo)),
+    }
 }
