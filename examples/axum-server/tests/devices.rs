@@ -83,8 +83,9 @@ async fn converge(devices: [&Device; 2]) -> Vec<Todo> {
     todos
 }
 
+/// A client that would like batches gets along with a server that has none.
 #[tokio::test]
-async fn two_devices_converge_singly_and_in_batches() {
+async fn two_devices_converge_whether_they_ask_for_batches_or_not() {
     for batch in [false, true] {
         let server = Server::start().await;
         let one = Device::open(&server, "one.db", batch).await;

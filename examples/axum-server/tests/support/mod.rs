@@ -5,9 +5,10 @@
     reason = "each test file uses its part"
 )]
 
-use axum_server::{Records, app};
+use axum_server::app;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -27,15 +28,19 @@ impl Drop for Server {
 impl Server {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::open(folder.path().join("server.db"))
-            .await
-            .unwrap();
+        let app = app(folder.path().join("server.db")).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             folder,
-            task: tokio::spawn(axum::serve(listener, app(records)).into_future()),
+            task: tokio::spawn(axum::serve(listener, app).into_future()),
         }
+    }
+
+    /// The server's file, to be read and written behind its back.
+    pub(crate) async fn file(&self) -> SqlitePool {
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join("server.db"));
+        SqlitePool::connect_with(file).await.unwrap()
     }
 
     /// The status and the body of an answer.
@@ -79,13 +84,11 @@ impl Server {
             .await
     }
 
-    /// The rows of a page, and the token of the next.
-    pub(crate) async fn list(&self, query: &str) -> (Vec<Value>, Option<String>) {
-        let (status, page) = self
-            .send(Method::GET, &format!("todos?{query}"), &[], None)
-            .await;
+    /// The rows of a page.
+    pub(crate) async fn list(&self, query: &str) -> Vec<Value> {
+        let path = format!("todos?{query}");
+        let (status, page) = self.send(Method::GET, &path, &[], None).await;
         assert_eq!(status, 200, "{page}");
-        let token = page["nextPageToken"].as_str().map(str::to_owned);
-        (page["items"].as_array().unwrap().clone(), token)
+        page["items"].as_array().unwrap().clone()
     }
 }

@@ -9,7 +9,7 @@ mod pseudo_terminal;
 
 use std::process::{Command, Output};
 
-use axum_server::{Records, app};
+use axum_server::app;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -30,11 +30,10 @@ impl Server {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let records = runtime
-            .block_on(Records::open(folder.path().join("server.db")))
-            .unwrap();
+        let file = folder.path().join("server.db");
+        let app = runtime.block_on(app(file)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(axum::serve(listener, app(records)).into_future());
+        runtime.spawn(axum::serve(listener, app).into_future());
         Self {
             url,
             _runtime: runtime,
