@@ -7,8 +7,8 @@ use sync_core::transport::PushOutcome;
 use sync_core::{Precondition, TransportError, TransportErrorKind};
 
 use super::fixtures::{
-    Harness, NOTES, accepted, all_notes, create, delete, fetch, if_seconds, need_statuses, note,
-    pull_error, push, record, seed, set, stamp, upsert,
+    Harness, NOTES, accepted, all_notes, assert_effects, create, delete, fetch, if_seconds,
+    need_statuses, note, pull_error, push, record, seed, set, stamp, upsert,
 };
 use super::{Circumstance, Outcome};
 
@@ -16,7 +16,7 @@ pub async fn a_success_without_a_body_is_accepted_without_a_state(harness: Harne
     set(harness, Circumstance::NoBody).await?;
     let outcome = push(harness, create("a")).await.unwrap();
     assert_eq!(outcome, PushOutcome::Accepted { state: None });
-    assert_eq!(harness.effects(NOTES, "a").await, 1);
+    assert_effects(harness, "a", 1).await;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use sync_core::TransportErrorKind;
 use sync_core::transport::{PushOp, PushOutcome, PushRequest};
 
 use super::fixtures::{
-    Harness, LISTS, NOTES, accepted, create, delete, if_seconds, kind, need, push_batch, seed, set,
-    stored, upsert,
+    Harness, LISTS, NOTES, accepted, assert_effects, create, delete, if_current, if_seconds, kind,
+    need, push_batch, seed, set, stored, upsert,
 };
 use super::{Ability, Circumstance, Outcome};
 
@@ -38,10 +38,12 @@ pub async fn a_batch_of_the_greatest_size_is_taken(harness: Harness<'_>) -> Outc
 pub async fn a_batch_is_taken_in_part(harness: Harness<'_>) -> Outcome {
     need(harness, Ability::Batches)?;
     seed(harness, [("a", 1), ("b", 1)]).await;
+    let old = if_current(harness, "a").await;
     let newest = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
+    let current = if_current(harness, "b").await;
     let ops = vec![
-        upsert("k1", "a", json!({"title": "mine"}), if_seconds(1)),
-        upsert("k2", "b", json!({"title": "mine"}), if_seconds(1)),
+        upsert("k1", "a", json!({"title": "mine"}), old),
+        upsert("k2", "b", json!({"title": "mine"}), current),
     ];
     let outcomes = push_batch(harness, ops).await;
     assert!(
@@ -60,7 +62,8 @@ pub async fn a_batch_is_taken_in_part(harness: Harness<'_>) -> Outcome {
 pub async fn upserts_and_deletes_share_a_batch(harness: Harness<'_>) -> Outcome {
     need(harness, Ability::Batches)?;
     seed(harness, [("a", 1)]).await;
-    let ops = vec![delete("k1", "a", if_seconds(1)), create("b")];
+    let current = if_current(harness, "a").await;
+    let ops = vec![delete("k1", "a", current), create("b")];
     for outcome in push_batch(harness, ops).await {
         accepted(outcome);
     }
@@ -105,7 +108,7 @@ pub async fn a_batch_that_comes_again_takes_effect_once(harness: Harness<'_>) ->
     let again = push_batch(harness, vec![create("b"), create("a")]).await;
     assert_eq!(again.into_iter().rev().collect::<Vec<_>>(), first);
     for id in ["a", "b"] {
-        assert_eq!(harness.effects(NOTES, id).await, 1);
+        assert_effects(harness, id, 1).await;
     }
     Ok(())
 }

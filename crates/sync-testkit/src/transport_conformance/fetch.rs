@@ -15,7 +15,7 @@ pub async fn a_live_record_is_fetched_with_its_version(harness: Harness<'_>) -> 
     harness.seed(NOTES, vec![row.clone()]).await;
     let state = fetch(harness, NOTES, "a").await.unwrap();
     assert!(state.live().is_some(), "{state:?}");
-    assert_is_stored(Some(&state), &row);
+    assert_is_stored(Some(&state), &stored(harness, "a").await);
     Ok(())
 }
 

@@ -37,7 +37,7 @@ pub(super) fn need(harness: Harness<'_>, ability: Ability) -> Result<(), Skipped
     let lacks = match ability {
         Ability::Batches => harness.transport().capabilities().max_batch < 2,
         Ability::Secret => harness.secret().is_none(),
-        _ => harness.cannot().contains(&ability),
+        _ => !harness.can(ability),
     };
     if lacks { Err(Skipped(ability)) } else { Ok(()) }
 }
@@ -173,6 +173,25 @@ pub(super) fn if_stamp(stamp: &Value) -> Precondition {
 
 pub(super) fn if_seconds(seconds: u8) -> Precondition {
     if_stamp(&Value::from(stamp(seconds)))
+}
+
+/// On condition that the record is still as it is stored now.
+pub(super) async fn if_current(harness: Harness<'_>, entity: &str) -> Precondition {
+    let version = Version::new(stamp_of(harness, entity).await);
+    Precondition::IfBase { version }
+}
+
+/// The stamp of the record as it is stored.
+pub(super) async fn stamp_of(harness: Harness<'_>, entity: &str) -> Timestamp {
+    record(stored(harness, entity).await).stamp().unwrap()
+}
+
+/// Pushes of this note must have taken effect so often. Where nobody can count them, what is stored
+/// and answered has to show it.
+pub(super) async fn assert_effects(harness: Harness<'_>, entity: &str, times: u32) {
+    if need(harness, Ability::Effects).is_ok() {
+        assert_eq!(harness.effects(NOTES, entity).await, times, "`{entity}`");
+    }
 }
 
 /// Pushes one operation and gives what became of it.

@@ -78,11 +78,18 @@ pub trait TransportHarness: Send + Sync {
     /// What cannot be brought about here. The behaviours that need it are skipped by name.
     fn cannot(&self) -> Vec<Ability>;
 
+    /// Can this be brought about, or is it there? Everything that is not in
+    /// [`cannot`](Self::cannot), unless a harness knows better.
+    fn can(&self, ability: Ability) -> bool {
+        !self.cannot().contains(&ability)
+    }
+
     /// A text that must not be shown anywhere: the token or password with which the transport signs
     /// in. `None` if it has none: the behaviours about secrets are skipped by name.
     fn secret(&self) -> Option<String>;
 
-    /// Stores records as they are, stamp and tombstone to the letter.
+    /// Stores records as they are, stamp and tombstone to the letter; without [`Ability::Seeds`] in
+    /// their order, with stamps of the server's own.
     async fn seed(&self, kind: &str, records: Vec<Value>);
 
     /// Somebody else's edit: lays these fields over the record, with a new stamp, and returns the
@@ -219,6 +226,14 @@ pub enum Ability {
     LiveChannel,
     /// Pages that are not the last bear a token.
     PageTokens,
+    /// [`TransportHarness::seed`] stores records as they are, with any stamp.
+    Seeds,
+    /// [`TransportHarness::effects`] counts.
+    Effects,
+    /// [`TransportHarness::requests`] counts.
+    Requests,
+    /// The server says that it is there.
+    Health,
     /// The server takes a filter on the field `list`.
     Filter,
     /// Deleted records leave a tombstone in the list.
@@ -250,6 +265,10 @@ impl fmt::Display for Ability {
             Self::NoLiveChannel => "the live channel cannot be taken away",
             Self::LiveChannel => "the server has no live channel",
             Self::PageTokens => "the server gives no page tokens",
+            Self::Seeds => "the server writes stamps of its own only",
+            Self::Effects => "nobody counts what takes effect",
+            Self::Requests => "nobody counts the requests",
+            Self::Health => "the server does not say that it is there",
             Self::Filter => "the server takes no filter",
             Self::Tombstones => "deletions leave no tombstone",
             Self::Keys => "the server does not honour idempotency keys",

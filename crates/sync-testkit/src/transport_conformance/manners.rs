@@ -14,6 +14,7 @@ use super::fixtures::{
 use super::{Ability, Circumstance, Outcome};
 
 pub async fn a_server_that_is_there_is_healthy(harness: Harness<'_>) -> Outcome {
+    need(harness, Ability::Health)?;
     harness.transport().health().await.unwrap();
     Ok(())
 }

@@ -27,9 +27,11 @@ pub mod manners;
 pub mod pull;
 pub mod push;
 pub mod reach;
+mod real_server;
 mod skip;
 
 pub use harness::{Ability, Circumstance, TransportHarness};
+pub use real_server::RealServer;
 pub use skip::{Outcome, Skipped};
 
 use futures::future::BoxFuture;
@@ -242,6 +244,108 @@ macro_rules! transport_conformance {
 
 /// All behaviours.
 pub const BEHAVIORS: &[Behavior] = crate::transport_conformance!(@behaviors @registry);
+
+/// Proves that a server keeps the protocol, asked over HTTP through a transport that is trusted: expands to one `#[test]`
+/// for each behaviour of [`transport_conformance!`](crate::transport_conformance!) that a right server can show without
+/// being made to go wrong.
+///
+/// The expression is a future of a fresh [`RealServer`]. What is optional and not there is said to it, and the behaviours
+/// that need it are listed behind `skips:`, as for transports.
+///
+/// ```no_run
+/// use sync_rest::RestTransport;
+/// use sync_testkit::transport_conformance::{Ability, RealServer};
+///
+/// /// A server of its own for each behaviour.
+/// async fn server() -> RealServer {
+///     let (url, process) = start_mine().await;
+///     let transport = RestTransport::builder(url).batch(true).build().unwrap();
+///     RealServer::new(transport).without([Ability::Filter]).keep(process)
+/// }
+/// # async fn start_mine() -> (String, ()) { (String::new(), ()) }
+///
+/// sync_testkit::server_conformance!(server(), skips: [a_filter_is_passed_on_to_the_letter]);
+/// ```
+#[macro_export]
+macro_rules! server_conformance {
+    (@behaviors $($then:tt)*) => {
+        $crate::transport_conformance! { $($then)*
+            pull {
+                rows_come_in_the_order_of_the_server,
+                a_kind_without_rows_is_an_empty_page,
+                pulls_of_kinds_are_apart,
+                a_pull_from_a_stamp_includes_it,
+                a_keyset_passes_over_what_was_seen_of_a_stamp,
+                a_limit_is_kept,
+                a_chain_of_tokens_brings_every_row_once,
+                tombstones_come_where_they_are_asked_for,
+                tombstones_stay_away_where_they_are_not_asked_for,
+                a_filter_is_passed_on_to_the_letter,
+                unknown_fields_come_as_they_are,
+                numbers_come_exactly,
+                texts_come_exactly,
+            }
+            fetch {
+                a_live_record_is_fetched_with_its_version,
+                a_deleted_record_is_fetched_as_deleted,
+                a_missing_record_is_fetched_as_gone,
+                fetches_of_kinds_are_apart,
+                a_fetch_sees_the_newest_state,
+                ids_of_every_form_are_fetched,
+            }
+            push {
+                a_create_is_stored,
+                an_update_on_the_newest_version_is_stored,
+                the_version_that_an_answer_gives_is_good_for_the_next_push,
+                a_delete_on_the_newest_version_is_done,
+                an_update_on_an_old_version_is_a_conflict,
+                a_delete_on_an_old_version_is_a_conflict,
+                a_create_of_what_exists_is_a_conflict,
+                the_time_of_a_conflict_is_that_of_the_servers_record,
+                an_update_of_what_was_deleted_is_no_success,
+                an_update_of_what_is_missing_is_gone,
+                a_delete_of_what_is_missing_is_gone,
+                a_forced_update_overwrites_a_newer_version,
+                a_forced_delete_removes_a_newer_version,
+                what_is_pushed_arrives_exactly,
+                ids_of_every_form_are_pushed,
+                a_push_of_changed_fields_carries_the_whole_record,
+                the_same_key_takes_effect_once,
+                another_key_is_another_push,
+                a_push_of_nothing_has_no_results,
+            }
+            batch {
+                each_operation_of_a_batch_has_its_own_result,
+                a_batch_of_the_greatest_size_is_taken,
+                a_batch_is_taken_in_part,
+                upserts_and_deletes_share_a_batch,
+                kinds_share_a_batch,
+                what_is_gone_inside_a_batch_is_gone,
+                a_batch_that_comes_again_takes_effect_once,
+            }
+            reach {
+                a_call_that_is_dropped_leaves_the_transport_usable,
+                a_push_that_is_dropped_takes_effect_at_most_once,
+                calls_side_by_side_get_their_own_answers,
+                of_pushes_side_by_side_on_one_version_one_wins,
+            }
+            manners {
+                a_server_that_is_there_is_healthy,
+                a_change_wakes_who_listens,
+                every_listener_is_woken,
+                a_listener_that_leaves_holds_nobody_up,
+                the_origin_is_named_and_stays,
+                at_least_one_operation_is_taken,
+            }
+        }
+    };
+    ($harness:expr $(, skips: [$($skip:ident),* $(,)?])? $(,)?) => {
+        $crate::server_conformance! { @behaviors @tests [$harness] [$($($skip,)*)?] }
+    };
+}
+
+/// The behaviours that a server can show by itself.
+pub const SERVER_BEHAVIORS: &[Behavior] = crate::server_conformance!(@behaviors @registry);
 
 #[cfg(test)]
 mod tests;

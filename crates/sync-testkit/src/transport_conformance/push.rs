@@ -5,8 +5,9 @@ use sync_core::transport::{PushChange, PushOutcome, PushRequest};
 use sync_core::{ChangedFields, Precondition};
 
 use super::fixtures::{
-    Harness, IDS, NOTES, accepted, all_notes, assert_is_stored, assert_version, create, delete,
-    if_seconds, if_stamp, need, pull, push, record, seed, stored, upsert,
+    Harness, IDS, NOTES, accepted, all_notes, assert_effects, assert_is_stored, assert_version,
+    create, delete, if_current, if_seconds, if_stamp, need, pull, push, record, seed, stored,
+    upsert,
 };
 use super::{Ability, Outcome};
 
@@ -20,7 +21,8 @@ pub async fn a_create_is_stored(harness: Harness<'_>) -> Outcome {
 
 pub async fn an_update_on_the_newest_version_is_stored(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1), ("b", 1)]).await;
-    let update = upsert("k1", "a", json!({"title": "mine"}), if_seconds(1));
+    let check = if_current(harness, "a").await;
+    let update = upsert("k1", "a", json!({"title": "mine"}), check);
     let state = accepted(push(harness, update).await.unwrap());
     let newest = stored(harness, "a").await;
     assert_eq!(newest["title"], "mine");
@@ -49,6 +51,7 @@ pub async fn the_version_that_an_answer_gives_is_good_for_the_next_push(
 }
 
 pub async fn a_pulled_stamp_is_sent_back_to_the_letter(harness: Harness<'_>) -> Outcome {
+    need(harness, Ability::Seeds)?;
     let stamps = [
         "2026-03-01T14:00:01.100+02:00",
         "2026-03-01T12:00:02.123456789Z",
@@ -67,11 +70,8 @@ pub async fn a_pulled_stamp_is_sent_back_to_the_letter(harness: Harness<'_>) -> 
 
 pub async fn a_delete_on_the_newest_version_is_done(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1), ("b", 1)]).await;
-    let state = accepted(
-        push(harness, delete("k1", "a", if_seconds(1)))
-            .await
-            .unwrap(),
-    );
+    let deletion = delete("k1", "a", if_current(harness, "a").await);
+    let state = accepted(push(harness, deletion).await.unwrap());
     assert!(state.is_none_or(|state| state.is_deleted()));
     assert_eq!(harness.stored(NOTES, "a").await, None);
     assert!(harness.stored(NOTES, "b").await.is_some());
@@ -88,8 +88,9 @@ fn assert_conflict(outcome: &PushOutcome, stored: &Value) {
 
 pub async fn an_update_on_an_old_version_is_a_conflict(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
+    let old = if_current(harness, "a").await;
     let newest = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
-    let update = upsert("k1", "a", json!({"title": "mine"}), if_seconds(1));
+    let update = upsert("k1", "a", json!({"title": "mine"}), old);
     assert_conflict(&push(harness, update).await.unwrap(), &newest);
     assert_eq!(stored(harness, "a").await, newest);
     Ok(())
@@ -97,10 +98,9 @@ pub async fn an_update_on_an_old_version_is_a_conflict(harness: Harness<'_>) -> 
 
 pub async fn a_delete_on_an_old_version_is_a_conflict(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
+    let old = if_current(harness, "a").await;
     let newest = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
-    let outcome = push(harness, delete("k1", "a", if_seconds(1)))
-        .await
-        .unwrap();
+    let outcome = push(harness, delete("k1", "a", old)).await.unwrap();
     assert_conflict(&outcome, &newest);
     assert_eq!(stored(harness, "a").await, newest);
     Ok(())
@@ -116,8 +116,9 @@ pub async fn a_create_of_what_exists_is_a_conflict(harness: Harness<'_>) -> Outc
 
 pub async fn the_time_of_a_conflict_is_that_of_the_servers_record(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
+    let old = if_current(harness, "a").await;
     let newest = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
-    let update = upsert("k1", "a", json!({"title": "mine"}), if_seconds(1));
+    let update = upsert("k1", "a", json!({"title": "mine"}), old);
     match push(harness, update).await.unwrap() {
         PushOutcome::Conflict {
             time: Some(time), ..
@@ -133,8 +134,9 @@ pub async fn the_time_of_a_conflict_is_that_of_the_servers_record(harness: Harne
 
 pub async fn an_update_of_what_was_deleted_is_no_success(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
+    let old = if_current(harness, "a").await;
     harness.delete(NOTES, "a").await;
-    let update = upsert("k1", "a", json!({"title": "mine"}), if_seconds(1));
+    let update = upsert("k1", "a", json!({"title": "mine"}), old);
     match push(harness, update).await.unwrap() {
         PushOutcome::Conflict { state, .. } | PushOutcome::Gone { state } => {
             assert!(
@@ -213,7 +215,7 @@ pub async fn ids_of_every_form_are_pushed(harness: Harness<'_>) -> Outcome {
 pub async fn a_push_of_changed_fields_carries_the_whole_record(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
     let fields = json!({"title": "mine", "text": "not changed"});
-    let mut op = upsert("k1", "a", fields, if_seconds(1));
+    let mut op = upsert("k1", "a", fields, if_current(harness, "a").await);
     if let PushChange::Upsert { changed, .. } = &mut op.change {
         *changed = Some(ChangedFields::from_iter(["title"]));
     }
@@ -237,7 +239,7 @@ pub async fn the_same_key_takes_effect_once(harness: Harness<'_>) -> Outcome {
     let again = push(harness, create("a")).await.unwrap();
     assert_eq!(again, first, "the same answer");
     assert_eq!(stored(harness, "a").await, stored_first);
-    assert_eq!(harness.effects(NOTES, "a").await, 1);
+    assert_effects(harness, "a", 1).await;
     Ok(())
 }
 
@@ -248,7 +250,7 @@ pub async fn another_key_is_another_push(harness: Harness<'_>) -> Outcome {
         accepted(push(harness, op).await.unwrap());
         assert_eq!(stored(harness, "a").await["title"], key);
     }
-    assert_eq!(harness.effects(NOTES, "a").await, 2);
+    assert_effects(harness, "a", 2).await;
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use sync_core::transport::{FetchRequest, PushOutcome, PushRequest};
 use sync_core::{Transport, TransportError, TransportErrorKind};
 
 use super::fixtures::{
-    Harness, NOTES, accepted, all_notes, create, fetch, id, if_seconds, kind, need, pull,
-    pull_error, push, push_through, seed, set, stored, upsert,
+    Harness, NOTES, accepted, all_notes, assert_effects, create, fetch, id, if_current, kind, need,
+    pull, pull_error, push, push_through, seed, set, stored, upsert,
 };
 use super::{Ability, Circumstance, Outcome};
 
@@ -79,6 +79,7 @@ async fn assert_one_request_each(harness: Harness<'_>) {
 }
 
 pub async fn one_call_is_one_request(harness: Harness<'_>) -> Outcome {
+    need(harness, Ability::Requests)?;
     assert_one_request_each(harness).await;
     let troubles = [
         Circumstance::LostAnswer,
@@ -101,7 +102,7 @@ pub async fn a_push_whose_answer_was_lost_may_have_been_sent(harness: Harness<'_
         !error.is_environment(),
         "one lost answer is not the whole network: {error:?}"
     );
-    assert_eq!(harness.effects(NOTES, "a").await, 1, "it was done");
+    assert_effects(harness, "a", 1).await;
     Ok(())
 }
 
@@ -113,7 +114,7 @@ pub async fn a_push_whose_answer_was_lost_is_answered_under_its_key(
     push(harness, create("a")).await.unwrap_err();
     harness.recover().await;
     accepted(push(harness, create("a")).await.unwrap());
-    assert_eq!(harness.effects(NOTES, "a").await, 1);
+    assert_effects(harness, "a", 1).await;
     Ok(())
 }
 
@@ -206,11 +207,7 @@ pub async fn a_push_that_is_dropped_takes_effect_at_most_once(harness: Harness<'
         let request = PushRequest::new(vec![create(&entity)]);
         let ended = give_up_after(polls, transport.push(request)).await;
         accepted(push(harness, create(&entity)).await.unwrap());
-        assert_eq!(
-            harness.effects(NOTES, &entity).await,
-            1,
-            "dropped after {polls} polls"
-        );
+        assert_effects(harness, &entity, 1).await;
         if ended.is_some() {
             return Ok(());
         }
@@ -246,11 +243,12 @@ pub async fn calls_side_by_side_get_their_own_answers(harness: Harness<'_>) -> O
 
 pub async fn of_pushes_side_by_side_on_one_version_one_wins(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
+    let check = if_current(harness, "a").await;
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..8 {
         let transport = harness.transport();
         let key = format!("k{n}");
-        let op = upsert(&key, "a", json!({"title": key}), if_seconds(1));
+        let op = upsert(&key, "a", json!({"title": key}), check.clone());
         calls.spawn(async move { (key, push_through(&*transport, op).await) });
     }
     let mut winners = Vec::new();

@@ -8,6 +8,7 @@
 
 mod flaws;
 mod harness;
+mod real_server;
 mod wrong;
 
 /// A server that knows everything that the protocol has, batches included.
