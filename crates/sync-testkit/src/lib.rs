@@ -7,7 +7,7 @@
 //! - [`FaultyTransport`] lays the same faults around any [`Transport`](sync_core::Transport), without a network.
 //! - [`FakeEnv`] holds time, ids and randomness still.
 //! - [`conformance`] proves a store, [`transport_conformance`](mod@transport_conformance) a transport, one test for each
-//!   behaviour.
+//!   behaviour; [`server_conformance!`] asks a server of your own, over HTTP.
 //! - [`sim`] hunts for lost data in random worlds of clients, faults and crashes, with an app's own
 //!   tables too.
 //!

@@ -107,10 +107,10 @@ async fn push(
     }
     let base = base.as_deref().map(micros).transpose()?;
     let force = headers.contains_key("x-force-update") || headers.contains_key("x-force-delete");
-    // An edit has a base. What has none is a creation, whether `If-None-Match` says so too or not.
+    // An edit has a base. What has none is a creation, whether `If-None-Match` says so too or not; and force may create.
     let creates = !deletes && (force || base.is_none());
 
-    // Nobody writes between our check and our write.
+    // `IMMEDIATE`: nobody writes between our check and our write.
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
 
     // A key that has got its answer gets it again: the client did not hear it. Where keys come from several users, they
@@ -122,8 +122,8 @@ async fn push(
     }
 
     match stored(&mut *tx, &kind, &id).await? {
-        None if !creates => return Err(missing()),
-        None => {}
+        None if creates => {}
+        None => return Err(missing()),
         Some((stamp, current)) => {
             // Compared as instants, not as text: `…:07Z` and `…:07.000000Z` are one version.
             let seen = base == Some(stamp);

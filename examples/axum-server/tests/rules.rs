@@ -154,6 +154,7 @@ async fn a_keyset_brings_every_row_once_also_of_one_stamp() {
         let Some(last) = page.last() else { break };
         after = format!("&afterId={}", last["id"].as_str().unwrap());
         seen.extend(page);
+        assert!(seen.len() <= stored.len(), "rows come again: {seen:?}");
     }
     assert_eq!(seen, stored);
 }

@@ -113,6 +113,12 @@ fn the_guides_for_apps_show_code_that_is_run() {
 }
 
 #[test]
+fn the_page_for_servers_shows_the_tests_of_one() {
+    let tests = project().join("examples/axum-server/tests/conformance.rs");
+    assert_shown("server-requirements.md", &[tests]);
+}
+
+#[test]
 fn the_guides_name_behaviors_that_exist() {
     let known: Vec<&str> = sync_testkit::conformance::BEHAVIORS
         .iter()
