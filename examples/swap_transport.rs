@@ -6,7 +6,6 @@ use std::error::Error;
 use std::sync::Arc;
 
 use examples::in_process::{InProcess, Server};
-use sqlx::AssertSqlSafe;
 use sync_core::{Kind, SyncEngine, SyncEntity};
 use sync_sqlx::SqliteStore;
 use todo::Todo;
@@ -19,8 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let transport = InProcess::new(server, "secret"); // the part that is swapped
 
     let store = SqliteStore::open_in_memory().await?;
-    let create_table = sqlx::query(AssertSqlSafe(Todo::create_table_sql()));
-    create_table.execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
     let builder = SyncEngine::builder(store, transport).table::<Todo>();
     todo::run(&builder.build().await?).await
 }

@@ -9,8 +9,7 @@
 //!
 //! # async fn example<Todo: SyncEntity>(transport: impl sync_core::Transport) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = SqliteStore::open("app.db").await?;
-//! let sql = sqlx::AssertSqlSafe(Todo::create_table_sql()); // or a migration of the app
-//! sqlx::query(sql).execute(store.pool()).await?;
+//! store.create_table::<Todo>().await?; // or a migration of the app
 //! let engine = SyncEngine::builder(store.clone(), transport).table::<Todo>().build().await?;
 //!
 //! let open: i64 = sqlx::query_scalar("SELECT count(*) FROM todos WHERE NOT done")

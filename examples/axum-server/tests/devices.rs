@@ -37,8 +37,7 @@ impl Device {
         let store = SqliteStore::open(server.folder.path().join(name))
             .await
             .unwrap();
-        let table = sqlx::AssertSqlSafe(Todo::create_table_sql());
-        sqlx::query(table).execute(store.pool()).await.unwrap();
+        store.create_table::<Todo>().await.unwrap();
         let transport = RestTransport::builder(&server.url)
             .batch(batch)
             .build()

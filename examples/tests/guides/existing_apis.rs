@@ -78,8 +78,7 @@ async fn an_api_with_names_of_its_own_is_served() -> Outcome {
         token: Mutex::new("stale".into()),
     };
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(<Todo as sync_core::SyncEntity>::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
     let engine = SyncEngine::builder(store, transport(&server.url(), session)?)
         .table::<Todo>()
         .build()
@@ -108,8 +107,7 @@ async fn a_bare_list_without_tokens_is_paged_by_its_rows() -> Outcome {
     )?;
 
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(<Todo as sync_core::SyncEntity>::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
     let rest = RestTransport::builder(server.url())
         .batch(true)
         .batch_size(50)

@@ -1,7 +1,7 @@
 //! The code of `docs/existing-data.md`, and of `docs/updates.md`.
 
 use serde_json::json;
-use sync_core::{ExistingRows, SyncEngine, SyncEntity, SyncError, TableConfig, Transport};
+use sync_core::{ExistingRows, SyncEngine, SyncError, TableConfig, Transport};
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
 use sync_testkit::MockServer;
@@ -12,8 +12,7 @@ use crate::todos::{Outcome, Todo};
 /// A database from before the library, with two rows.
 async fn old_database() -> Result<SqliteStore, Box<dyn std::error::Error>> {
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
     let sql = "INSERT INTO todos (id, title, done) VALUES ('1', 'Old', 0), ('2', 'Older', 1)";
     sqlx::query(sql).execute(store.pool()).await?;
     Ok(store)
@@ -86,8 +85,7 @@ async fn build(
 async fn an_upcast_as_the_page_on_updates_shows_it() -> Outcome {
     let server = MockServer::start().await?;
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
     let transport = RestTransport::new(server.url())?;
 
     let todos = TableConfig::new().upcast(1, |mut record| {
@@ -113,8 +111,7 @@ async fn data_without_an_account_is_taken_over_by_name() -> Outcome {
     let file = folder.path().join("app.db");
     {
         let store = SqliteStore::open(&file).await?;
-        let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
-        sqlx::query(sql).execute(store.pool()).await?;
+        store.create_table::<Todo>().await?;
         let engine = build(
             store.clone(),
             RestTransport::new(server.url())?,

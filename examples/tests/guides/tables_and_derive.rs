@@ -112,8 +112,7 @@ async fn every_form_of_field_travels_and_comes_back() -> Outcome {
 
 async fn shop(server: &MockServer) -> Result<SyncEngine, Box<dyn std::error::Error>> {
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(Article::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Article>().await?;
     let transport = RestTransport::builder(server.url()).build()?;
     let builder = SyncEngine::builder(store, transport);
     Ok(builder.table::<Article>().build().await?)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sync_core::json::JsonMap;
 use sync_core::{
     Column, ColumnType, Conflict, EntityId, Env, Kind, MergeFunction, Resolution, ServerState,
-    SyncConfig, SyncEngine, SyncEntity, TableConfig, TableSchema, default_merge, resolve_typed,
+    SyncConfig, SyncEngine, TableConfig, TableSchema, default_merge, resolve_typed,
 };
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
@@ -95,8 +95,7 @@ async fn a_week_passes_in_no_time() -> Outcome {
     let world = FakeEnv::new(7);
     world.auto_advance(Duration::from_secs(20)); // back-offs end at once
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
     let transport = RestTransport::builder(server.url())
         .env(world.env())
         .build()?;
@@ -125,8 +124,7 @@ async fn faults_without_a_network() -> Outcome {
     let server = MockServer::start().await?;
     let rest = RestTransport::new(server.url())?;
     let store = SqliteStore::open_in_memory().await?;
-    let sql = sqlx::AssertSqlSafe(Todo::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await?;
+    store.create_table::<Todo>().await?;
 
     let script = TransportScript::new(FakeEnv::new(7).env());
     let transport = FaultyTransport::new(Arc::new(rest), script.clone());

@@ -42,10 +42,8 @@ pub(crate) async fn device(
     server: &MockServer,
 ) -> Result<(SqliteStore, SyncEngine), Box<dyn Error>> {
     let store = SqliteStore::open_in_memory().await?;
-    for sql in [Todo::create_table_sql(), List::create_table_sql()] {
-        let sql = sqlx::AssertSqlSafe(sql);
-        sqlx::query(sql).execute(store.pool()).await?;
-    }
+    store.create_table::<Todo>().await?;
+    store.create_table::<List>().await?;
     let transport = RestTransport::builder(server.url()).build()?;
     let engine = SyncEngine::builder(store.clone(), transport)
         .table::<Todo>()

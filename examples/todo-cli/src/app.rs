@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use sqlx::AssertSqlSafe;
 use sync_core::transport::Offline;
-use sync_core::{
-    ConflictStrategy, SyncEngine, SyncEntity as _, SyncRepository, TableConfig, Transport,
-};
+use sync_core::{ConflictStrategy, SyncEngine, SyncRepository, TableConfig, Transport};
 use sync_rest::RestTransport;
 use sync_sqlx::SqliteStore;
 
@@ -39,15 +36,7 @@ impl App {
 
     async fn build(file: &Path, transport: impl Transport) -> Result<Self, Failure> {
         let store = SqliteStore::open(file).await?;
-        let table = sqlx::query(AssertSqlSafe(Todo::create_table_sql()));
-        table.execute(store.pool()).await.map_err(|error| {
-            let advice = "check that it is a list of todo-cli and that you may write to it";
-            Failure::of(
-                format_args!("cannot use {}", file.display()),
-                &error,
-                advice,
-            )
-        })?;
+        store.create_table::<Todo>().await?;
         // Edits of different fields are merged, the rest is put off until a person decides.
         let config = TableConfig::new()
             .strategy(ConflictStrategy::Manual)

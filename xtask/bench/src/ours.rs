@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use sync_core::{SyncConfig, SyncEngine, SyncEntity, SyncError, SyncOptions};
+use sync_core::{SyncConfig, SyncEngine, SyncError, SyncOptions};
 use sync_rest::RestTransport;
 use sync_sqlx::{SqliteStore, Synchronous};
 
@@ -16,9 +16,7 @@ async fn engine(url: &str, path: &Path) -> Result<SyncEngine> {
 }
 
 async fn engine_on(url: &str, store: SqliteStore) -> Result<SyncEngine> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(Task::create_table_sql()))
-        .execute(store.pool())
-        .await?;
+    store.create_table::<Task>().await?;
     let engine = SyncEngine::builder(store, RestTransport::new(url)?)
         .table::<Task>()
         .config(SyncConfig::default().with_page_size(PAGE))

@@ -22,8 +22,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{Sqlite, Transaction};
-use sync_core::TableSchema;
 use sync_core::store::{ChangeHub, ChangeStream, Store, StoreError, StoreTx, TxMode};
+use sync_core::{SyncEntity, TableSchema};
 use tokio::sync::Mutex;
 
 pub use options::{SqliteStoreBuilder, Synchronous};
@@ -164,6 +164,39 @@ impl SqliteStore {
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.inner.pool
+    }
+
+    /// Creates the table of this type if it is not there: in tests and examples, and as the first
+    /// migration of an app. A table that is there stays as it is, and is compared with the type when
+    /// an engine is built on it.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use sync_core::SyncEntity;
+    /// # use sync_sqlx::SqliteStore;
+    /// #[derive(Serialize, Deserialize, SyncEntity)]
+    /// #[sync(kind = "todos")]
+    /// struct Todo {
+    ///     id: String,
+    ///     title: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), sync_core::StoreError> {
+    /// let store = SqliteStore::open_in_memory().await?;
+    /// store.create_table::<Todo>().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Like any statement: the file is full, may not be written, or is kept locked by another
+    /// program.
+    pub async fn create_table<T: SyncEntity>(&self) -> Result<(), StoreError> {
+        let sql = sqlx::AssertSqlSafe(T::create_table_sql());
+        let created = sqlx::raw_sql(sql).execute(self.pool()).await;
+        let created = created.context(&format!("create the table {:?}", T::TABLE));
+        created.map_err(|error| self.in_file(error)).map(drop)
     }
 
     /// Begins a writing transaction that the app's own statements and the library share.

@@ -163,3 +163,36 @@ async fn a_file_is_in_wal_mode_and_normally_synchronous_unless_told_otherwise() 
         .unwrap();
     assert_eq!(synchronous, 2);
 }
+
+#[derive(serde::Serialize, serde::Deserialize, sync_core::SyncEntity)]
+#[sync(kind = "todos")]
+struct Todo {
+    id: String,
+    title: String,
+}
+
+#[tokio::test]
+async fn a_table_is_created_once_and_one_that_is_there_stays_as_it_is() {
+    let store = SqliteStore::open_in_memory().await.unwrap();
+    store.create_table::<Todo>().await.unwrap();
+    for sql in [
+        "INSERT INTO todos (id, title) VALUES ('1', 'Milk')",
+        "ALTER TABLE todos ADD COLUMN colour TEXT DEFAULT 'red'",
+    ] {
+        sqlx::query(sql).execute(store.pool()).await.unwrap();
+    }
+    store.create_table::<Todo>().await.unwrap();
+    let row = sqlx::query_as("SELECT title, colour FROM todos");
+    let row: (String, String) = row.fetch_one(store.pool()).await.unwrap();
+    assert_eq!(row, ("Milk".into(), "red".into()));
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_created_is_named_with_the_reason() {
+    let store = SqliteStore::open_in_memory().await.unwrap();
+    let taken = "CREATE TABLE others (id TEXT); CREATE INDEX todos ON others (id)";
+    sqlx::raw_sql(taken).execute(store.pool()).await.unwrap();
+    let error = store.create_table::<Todo>().await.unwrap_err().to_string();
+    assert!(error.contains("create the table \"todos\""), "{error}");
+    assert!(error.contains("index named todos"), "{error}");
+}

@@ -138,10 +138,8 @@ impl Setup {
 
     pub(crate) async fn try_open(self) -> Result<Device, SyncError> {
         let store = SqliteStore::open(path_in(&self.folder)).await.unwrap();
-        for table in [Note::create_table_sql(), Label::create_table_sql()] {
-            let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(table));
-            sql.execute(store.pool()).await.unwrap();
-        }
+        store.create_table::<Note>().await.unwrap();
+        store.create_table::<Label>().await.unwrap();
         let rest = (self.rest)(RestTransport::builder(&self.url).env(self.world.env()));
         let builder = SyncEngine::builder(store.clone(), rest.build().unwrap())
             .table_with::<Note>(self.table)

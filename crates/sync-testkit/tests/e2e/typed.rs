@@ -36,8 +36,7 @@ struct Shop {
 
 async fn shop(server: &MockServer, table: TableConfig) -> Shop {
     let store = SqliteStore::open_in_memory().await.unwrap();
-    let sql = sqlx::AssertSqlSafe(Article::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await.unwrap();
+    store.create_table::<Article>().await.unwrap();
     let rest = RestTransport::builder(server.url()).build().unwrap();
     let builder = SyncEngine::builder(store, rest).table_with::<Article>(table);
     let engine = builder.build().await.unwrap();

@@ -62,10 +62,7 @@ pub(crate) async fn app(url: &str, table: TableConfig, batch: bool) -> App {
     let store = SqliteStore::open(folder.path().join("app.db"))
         .await
         .unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(Note::create_table_sql()))
-        .execute(store.pool())
-        .await
-        .unwrap();
+    store.create_table::<Note>().await.unwrap();
     let world = FakeEnv::new(7);
     world.auto_advance(Duration::from_secs(20));
     let token = StaticToken::new(Token::bearer(secret("token")).with_account("me"));

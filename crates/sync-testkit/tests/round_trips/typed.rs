@@ -210,8 +210,7 @@ struct Device {
 
 async fn device(server: &MockServer) -> Device {
     let store = SqliteStore::open_in_memory().await.unwrap();
-    let sql = sqlx::AssertSqlSafe(Sample::create_table_sql());
-    sqlx::query(sql).execute(store.pool()).await.unwrap();
+    store.create_table::<Sample>().await.unwrap();
     let rest = RestTransport::builder(server.url()).build().unwrap();
     let builder = SyncEngine::builder(store, rest).table::<Sample>();
     let engine = builder.build().await.unwrap();
