@@ -168,7 +168,11 @@ impl<'a> World<'a> {
                 let before = present.and_then(|row| row.get(&column.0));
                 let value = match column.1 {
                     FieldKind::Refers => self.some_parent(writer, table, &column.0),
-                    _ => self.values.edited(writer, column, before, removes),
+                    _ => {
+                        // A list that grows says something new each time.
+                        let removes = removes && !table.is_whole(&column.0);
+                        self.values.edited(writer, column, before, removes)
+                    }
                 };
                 edit.insert(column.0.clone(), value);
             }

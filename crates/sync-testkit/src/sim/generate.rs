@@ -55,6 +55,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     super::existing::draw(seed, &mut setup);
     super::latest::draw(seed, &setup, &mut drawn);
     super::terms::draw(seed, &mut setup, &mut drawn);
+    super::rules::draw(seed, &mut setup, &mut drawn);
     drawn.truncate(steps as usize);
     Schedule {
         setup,
@@ -89,6 +90,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         slow_resolvers: false,
         existing: None,
         terms: Vec::new(),
+        rules: Vec::new(),
     }
 }
 

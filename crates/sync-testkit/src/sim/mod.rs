@@ -50,6 +50,7 @@ mod pause;
 mod processes;
 mod quiet;
 mod related;
+mod rules;
 mod schedule;
 mod seen;
 mod server;
@@ -72,6 +73,7 @@ use sync_core::json::JsonMap;
 pub use check::Violation;
 pub use counters::Counters;
 pub use existing::Existing;
+pub use rules::{FieldRule, MergeRule};
 pub use schedule::{Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until};
 pub use server::{Deletion, Habits, Keys, Paging, Revival, Stamps};
 pub use tables::{FieldKind, SimTable};
@@ -225,7 +227,8 @@ impl Simulation {
         // What is told of a world is read by its developer.
         sync_core::contents::show_in_debug();
         let tables = SimTable::of_world(&self.tables, schedule.setup.related);
-        let mut world = World::new(&schedule.setup, tables, with_story);
+        let tables = rules::tables_of(tables, &schedule.setup);
+        let mut world = World::new(&schedule.setup, &tables, with_story);
         let mut failed_at = None;
         for (place, step) in schedule.steps.iter().enumerate() {
             world.step(step);

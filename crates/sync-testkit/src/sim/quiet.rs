@@ -183,14 +183,16 @@ impl World<'_> {
         }
         let always = self.always_auto_preserve;
         let found = {
-            let shared = self.lock();
-            check::all_is_well(
+            let mut shared = self.lock();
+            let (found, judged) = check::all_is_well(
                 self.tables,
                 &self.setup,
                 &|table| table.always_auto_preserve(&self.setup, always),
                 &self.ledger,
                 &shared.server,
-            )
+            );
+            judged.iter().for_each(|class| shared.counters.count(class));
+            found
         };
         for violation in found {
             self.fail(violation);

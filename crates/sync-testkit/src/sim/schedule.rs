@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sync_core::ConflictStrategy;
 
 use super::existing::Existing;
+use super::rules::FieldRule;
 use super::server::Habits;
 use super::terms::{Terms, Way};
 
@@ -57,6 +58,9 @@ pub struct Setup {
     /// The settings that the built-in tables have of their own, table after table.
     #[serde(default)]
     pub terms: Vec<Terms>,
+    /// The fields of the built-in tables that have rules.
+    #[serde(default)]
+    pub rules: Vec<FieldRule>,
 }
 
 /// How conflicts are settled in the built-in tables.

@@ -114,6 +114,7 @@ fn setups() -> Vec<Change> {
         |schedule| schedule.setup.slow_resolvers = false,
         |schedule| schedule.setup.existing = None,
         |schedule| schedule.setup.terms.clear(),
+        |schedule| schedule.setup.rules.clear(),
         |schedule| schedule.setup.habits.takes_parts = false,
         |schedule| {
             if let Some(existing) = &mut schedule.setup.existing {

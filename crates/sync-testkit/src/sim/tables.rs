@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sync_core::json::JsonMap;
-use sync_core::{Column, ColumnType, EntityId, Kind, TableConfig, TableSchema};
+use sync_core::{Column, ColumnType, EntityId, FieldMerge, Kind, TableConfig, TableSchema};
 
 use super::beyond;
 use super::local;
@@ -23,6 +23,8 @@ pub enum FieldKind {
     Toggle,
     /// The id of a row of another table, or null; a reference of the table's configuration.
     Refers,
+    /// A number to which users add, or from which they take away.
+    Counter,
 }
 
 /// One table of a simulated world.
@@ -50,8 +52,8 @@ pub struct SimTable {
 }
 
 impl SimTable {
-    /// A table with its settings. Text, numbers and times are edited as unique values, JSON as
-    /// lists of texts, the rest as toggles; columns without which a row is not accepted are always
+    /// A table with its settings. Text and numbers are edited as unique values, numbers that add up
+    /// (`FieldMerge::SumDelta`) as counters, JSON as lists of texts, the rest as toggles; columns without which a row is not accepted are always
     /// written.
     #[must_use]
     pub fn new(schema: TableSchema, config: TableConfig) -> Self {
@@ -62,6 +64,7 @@ impl SimTable {
             let refers = |(field, _): &(String, String)| *field == column.field;
             let kind = match column.ty {
                 _ if config.references.iter().any(refers) => FieldKind::Refers,
+                ColumnType::Integer if column.merge == FieldMerge::SumDelta => FieldKind::Counter,
                 ColumnType::Text | ColumnType::Integer | ColumnType::Real => FieldKind::Unique,
                 ColumnType::Json => FieldKind::List,
                 _ => FieldKind::Toggle,
@@ -146,14 +149,23 @@ impl SimTable {
     pub(crate) fn is_built_upon(&self, field: &str) -> bool {
         let mut fields = self.fields.iter();
         fields.any(|(name, kind, _)| {
-            name == field && matches!(kind, FieldKind::List | FieldKind::Object)
+            let builds = matches!(
+                kind,
+                FieldKind::List | FieldKind::Object | FieldKind::Counter
+            );
+            name == field && builds
         })
     }
 
     /// Fields of which two writes may say the same.
     pub(super) fn fields_of_few_values(&self) -> Vec<&str> {
         let fields = self.fields.iter();
-        let few = fields.filter(|one| matches!(one.1, FieldKind::Toggle | FieldKind::Refers));
+        let few = fields.filter(|one| {
+            matches!(
+                one.1,
+                FieldKind::Toggle | FieldKind::Refers | FieldKind::Counter
+            )
+        });
         few.map(|one| one.0.as_str()).collect()
     }
 
@@ -207,7 +219,8 @@ impl Values {
         self.count += 1;
         let count = self.count;
         match ty {
-            ColumnType::Integer => json!(1000 + count),
+            // Now greater, now smaller than those before it.
+            ColumnType::Integer => json!(1000 + u64::from(count) * 7_919 % 100_003),
             ColumnType::Real => json!(f64::from(count) + 0.5),
             _ if self.with_blanks && count.is_multiple_of(3) => json!(format!("{writer}{count} ")),
             _ => json!(format!("{writer}{count}")),
@@ -256,6 +269,11 @@ impl Values {
                 }
                 Value::Object(object)
             }
+            FieldKind::Counter => {
+                self.count += 1;
+                let delta = [1, 2, 1, -1, 3][self.count as usize % 5];
+                json!(before.and_then(Value::as_i64).unwrap_or(0) + delta)
+            }
             FieldKind::Toggle => {
                 self.count += 1;
                 match ty {
@@ -285,9 +303,14 @@ impl SimTable {
         for (name, kind, _) in self.fields.iter().chain(&self.unknown) {
             let value = record.get(name).unwrap_or(&Value::Null);
             match kind {
+                FieldKind::List | FieldKind::Object if self.is_whole(name) => {
+                    parts.plain.insert(name.clone(), value.clone());
+                }
                 FieldKind::Unique => {
                     parts.plain.insert(name.clone(), trimmed(value));
                 }
+                // What one side did not touch covers what the other side wrote there, by name.
+                FieldKind::Object if self.rule(name) == FieldMerge::Union => {}
                 FieldKind::Object => {
                     for key in ["x", "y"] {
                         let value = value.get(key).unwrap_or(&Value::Null);
@@ -300,7 +323,7 @@ impl SimTable {
                     let texts = texts.map(|text| text.trim().to_owned()).collect();
                     parts.lists.insert(name.clone(), texts);
                 }
-                FieldKind::Toggle | FieldKind::Refers => {}
+                FieldKind::Toggle | FieldKind::Refers | FieldKind::Counter => {}
             }
         }
         parts

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sync_core::{Kind, OpId, PhaseEnd, SyncError, SyncEvent, SyncReport};
 
-use super::check::{self, Violation};
-use super::client::Task;
+use super::check::{self, Decider, Violation};
+use super::client::{Client, Task};
 use super::existing;
 use super::link::lock;
 use super::local;
@@ -53,12 +53,7 @@ impl World<'_> {
                 key,
                 written == Some(key),
                 discards.contains(key),
-                match self.table_of(key) {
-                    Some(table) if !one.decides_by_hand => {
-                        table.strategy(&self.setup, one.strategy)
-                    }
-                    _ => Strategy::Manual,
-                },
+                self.decider(one, key),
                 &shared.server,
             );
             unexplained.extend(gone);
@@ -83,6 +78,15 @@ impl World<'_> {
         self.clients[client].seen = now;
     }
 
+    fn decider(&self, client: &Client, key: &Key) -> Decider<'_> {
+        let table = self.table_of(key);
+        let strategy = match table {
+            Some(table) if !client.decides_by_hand => table.strategy(&self.setup, client.strategy),
+            _ => Strategy::Manual,
+        };
+        Decider { strategy, table }
+    }
+
     /// Nothing that waits on a device may be lost with the server's past.
     pub(crate) fn note_waiting(&mut self) {
         let mut shared = lock(&self.shared);
@@ -105,6 +109,7 @@ impl World<'_> {
             drop(shared);
             self.note_contested(&event);
             self.judge_last_write(client, &event);
+            self.judge_rules(client, &event);
             if let Some(unexplained) = self.unexplained.get_mut(&number) {
                 unexplained.retain(|gone| !gone.is_told_by(&event));
             }

@@ -11,6 +11,7 @@ use super::Violation;
 use crate::sim::schedule::Strategy;
 use crate::sim::seen::Seen;
 use crate::sim::server::{Deletion, Key, SimServer};
+use crate::sim::tables::SimTable;
 
 /// Operations that are gone, of one entity, for a reason that an event has yet to tell.
 #[derive(Debug, Clone)]
@@ -21,6 +22,13 @@ pub(crate) struct Unexplained {
     decided: bool,
 }
 
+/// Who decides about an entity, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decider<'a> {
+    pub(crate) strategy: Strategy,
+    pub(crate) table: Option<&'a SimTable>,
+}
+
 /// Looks at the operations of one entity that were there before a commit and are not any more.
 /// `None`: they are accounted for.
 pub(crate) fn account_for(
@@ -29,7 +37,7 @@ pub(crate) fn account_for(
     key: &Key,
     by_user: bool,
     discards: bool,
-    strategy: Strategy,
+    decider: Decider<'_>,
     server: &SimServer,
 ) -> Option<Unexplained> {
     let left = now.ops_of(key);
@@ -57,8 +65,8 @@ pub(crate) fn account_for(
         return None;
     }
     let is_upsert = !newest.written.is_delete();
-    let decided =
-        !(strategy == Strategy::AutoPreserve && is_upsert) || says_plainly(newest, key, server);
+    let decided = !(decider.strategy == Strategy::AutoPreserve && is_upsert)
+        || says_plainly(newest, key, decider.table, server);
     Some(Unexplained {
         key: key.clone(),
         gone,
@@ -153,16 +161,19 @@ fn is_plain(value: &Value) -> bool {
 
 /// A merge that equals the server's record is not pushed: every plain field says what the user
 /// wanted, or an element of a list did not have to be moved.
-fn says_plainly(op: &Op, key: &Key, server: &SimServer) -> bool {
+fn says_plainly(op: &Op, key: &Key, table: Option<&SimTable>, server: &SimServer) -> bool {
     let (Change::Upsert { payload, changed }, Some(stored)) =
         (&op.written, server.history.get(key))
     else {
         return false;
     };
+    // By its rule a value may give way to the server's, or add nothing to it.
+    let gives_way = |name: &str| table.is_some_and(|table| table.may_give_way(name));
     let is_changed = |name: &str| {
-        changed
-            .as_ref()
-            .is_none_or(|changed| changed.contains(name))
+        !gives_way(name)
+            && changed
+                .as_ref()
+                .is_none_or(|changed| changed.contains(name))
     };
     stored
         .iter()

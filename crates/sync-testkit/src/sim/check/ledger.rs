@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sync_core::json::JsonMap;
 
+use super::ruled::Tally;
 use crate::sim::server::Key;
 use crate::sim::tables::{Parts, SimTable};
 
@@ -23,6 +24,10 @@ pub(crate) struct Record {
     pub(crate) writers: BTreeSet<Writer>,
     /// What waited in a database that was copied: the copy may bring it back after it was replaced.
     pub(crate) copied: Vec<Parts>,
+    /// How often it came into being.
+    pub(crate) creations: u32,
+    /// What was added to fields that add up.
+    pub(crate) tallies: BTreeMap<String, Tally>,
     /// What the last of them left: `None` = deleted.
     pub(crate) last: Option<JsonMap>,
     /// Something was given up by name, or cannot be kept by this server: nothing is concluded from
@@ -71,6 +76,7 @@ impl Ledger {
         record.writers.insert(writer);
         let mut after = before.cloned().unwrap_or_default();
         after.extend(edit.clone());
+        record.count(table, before, &after);
         let old = table.parts(&before.cloned().unwrap_or_default());
         let new = table.parts(&after);
         record.last = Some(after);

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use sync_core::FieldMerge;
 use sync_core::json::JsonMap;
 
 use super::Violation;
 use super::ledger::{Ledger, Record};
+use super::ruled;
 use crate::sim::seen::same_content;
 use crate::sim::server::{Key, Stored};
 use crate::sim::tables::{Parts, SimTable};
@@ -47,17 +49,18 @@ pub(crate) fn field_by_field(
     key: &Key,
     ledger: &Ledger,
     end: Option<&JsonMap>,
+    judged: &mut Vec<&'static str>,
 ) -> Vec<Violation> {
     let Some(record) = ledger.records.get(key).filter(|record| !record.is_loose) else {
         return Vec::new();
     };
     let mut found = Vec::new();
     match end {
-        None => found.extend(lost_by_deletion(key, record, ledger)),
+        None => found.extend(lost_by_deletion(table, key, record, ledger)),
         Some(end) => {
             let parts = table.parts(end);
-            found.extend(plain_parts(key, record, &parts, ledger));
-            found.extend(lists(record, &parts));
+            found.extend(plain_parts(table, key, (record, &parts), ledger, judged));
+            found.extend(lists(table, record, &parts));
         }
     }
     found
@@ -78,13 +81,19 @@ fn was_contested(ledger: &Ledger, key: &Key, part: &str) -> bool {
     ledger.events_lost || ledger.contested.contains(&(key.clone(), field.to_owned()))
 }
 
-fn lost_by_deletion(key: &Key, record: &Record, ledger: &Ledger) -> Vec<Violation> {
+fn lost_by_deletion(
+    table: &SimTable,
+    key: &Key,
+    record: &Record,
+    ledger: &Ledger,
+) -> Vec<Violation> {
     let mut found = Vec::new();
     let seen_plain = |part: &str, value: &Value| {
         let mut seen = record.deleted.iter().map(|parts| parts.plain.get(part));
         seen.any(|seen| seen == Some(value))
     };
-    for (part, edits) in &record.edits {
+    let told = record.edits.iter();
+    for (part, edits) in told.filter(|(part, _)| !table.is_settled_silently(part)) {
         for leaf in leaves(edits) {
             if !seen_plain(part, leaf) && !was_contested(ledger, key, part) {
                 let text = format!("{part} = {leaf} was deleted by nobody who saw it");
@@ -115,7 +124,13 @@ fn seen_in_list(record: &Record, list: &str, element: &String) -> bool {
     lists.any(|list| list.contains(element))
 }
 
-fn plain_parts(key: &Key, record: &Record, end: &Parts, ledger: &Ledger) -> Vec<Violation> {
+fn plain_parts(
+    table: &SimTable,
+    key: &Key,
+    (record, end): (&Record, &Parts),
+    ledger: &Ledger,
+    judged: &mut Vec<&'static str>,
+) -> Vec<Violation> {
     let mut found = Vec::new();
     for (part, edits) in &record.edits {
         let value = end.plain.get(part).unwrap_or(&Value::Null);
@@ -130,13 +145,31 @@ fn plain_parts(key: &Key, record: &Record, end: &Parts, ledger: &Ledger) -> Vec<
             || record.was_copied(part, value)
             || (value.is_null() && was_cleared)
             || (!record.deleted.is_empty()
-                && (alive.is_empty() || was_contested(ledger, key, part)));
+                && (alive.is_empty()
+                    || table.is_settled_silently(part)
+                    || was_contested(ledger, key, part)));
         if !is_allowed {
             let text = format!("{part} ends as {value}, of {edits:?}");
             found.push(Violation::new("I8", text));
             continue;
         }
+        let has_one_past = record.deleted.is_empty() && record.copied.is_empty();
+        let gave_way = ruled::gave_way(table.rule(part), edits, &alive, value);
+        if let Ok(gave_way) = gave_way
+            && has_one_past
+            && !was_cleared
+        {
+            if alive.len() > 1 {
+                judged.push("utmost of several values");
+            }
+            if let Some(lost) = gave_way {
+                let text = format!("{part} ends as {value}, and {lost} gave way to nothing");
+                found.push(Violation::new("I8", text));
+            }
+            continue;
+        }
         let is_named = was_contested(ledger, key, part);
+        let is_named = is_named || table.is_settled_silently(part);
         if alive.len() > 1 && record.deleted.is_empty() && !is_named {
             let text = format!("{part}: of {alive:?} one was lost and no event named it");
             found.push(Violation::new("I8", text));
@@ -145,7 +178,7 @@ fn plain_parts(key: &Key, record: &Record, end: &Parts, ledger: &Ledger) -> Vec<
     found
 }
 
-fn lists(record: &Record, end: &Parts) -> Vec<Violation> {
+fn lists(table: &SimTable, record: &Record, end: &Parts) -> Vec<Violation> {
     let mut found = Vec::new();
     let nothing = BTreeSet::new();
     for (list, added) in &record.added {
@@ -162,9 +195,11 @@ fn lists(record: &Record, end: &Parts) -> Vec<Violation> {
                 && !seen_in_list(record, list, element)
         };
         let lost: Vec<&String> = added.iter().filter(is_lost).collect();
+        // What one side removed comes back if the other side changed the list.
+        let is_united = table.rule(list) == FieldMerge::Union;
         let is_back = |element: &&String| {
             let may_be_back =
-                !record.deleted.is_empty() || record.element_was_copied(list, element);
+                is_united || !record.deleted.is_empty() || record.element_was_copied(list, element);
             !added.contains(*element) || (removed.contains(*element) && !may_be_back)
         };
         let back: Vec<&String> = set.iter().filter(is_back).collect();

@@ -6,11 +6,12 @@ mod gone;
 pub(crate) mod ledger;
 mod lost;
 mod quiet;
+mod ruled;
 
 use std::fmt;
 
 pub(crate) use commit::{between, pulled_everything, tried_everything, wrote_both};
-pub(crate) use gone::{Unexplained, account_for};
+pub(crate) use gone::{Decider, Unexplained, account_for};
 pub(crate) use quiet::{agree, all_is_well};
 
 /// An invariant that does not hold, and how that was noticed.

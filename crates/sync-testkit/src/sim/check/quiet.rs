@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Violation;
 use super::ledger::Ledger;
 use super::lost;
+use super::ruled;
 use crate::sim::client::Client;
 use crate::sim::schedule::{Setup, Strategy};
 use crate::sim::seen::same_content;
@@ -49,15 +50,17 @@ pub(crate) fn agree<'a>(
     found
 }
 
-/// What users wrote is what there is, as far as the strategy and the server's habits promise it.
+/// What users wrote is what there is, as far as the strategy and the server's habits promise it; and
+/// which promises there were.
 pub(crate) fn all_is_well(
     tables: &[SimTable],
     setup: &Setup,
     always_auto_preserve: &dyn Fn(&SimTable) -> bool,
     ledger: &Ledger,
     server: &SimServer,
-) -> Vec<Violation> {
+) -> (Vec<Violation>, Vec<&'static str>) {
     let mut found = Vec::new();
+    let mut judged = Vec::new();
     for (key, record) in &ledger.records {
         let Some(table) = tables.iter().find(|table| *table.kind() == key.0) else {
             continue;
@@ -80,10 +83,14 @@ pub(crate) fn all_is_well(
         if !setup.habits.are_exact() || !always_auto_preserve(table) || record.is_loose {
             continue;
         }
-        let lost = lost::field_by_field(table, key, ledger, end);
+        let lost = lost::field_by_field(table, key, ledger, end, &mut judged);
         found.extend(lost.into_iter().map(|violation| violation.of(&key.1)));
         if server.was_restored_knowingly() {
             continue;
+        }
+        if let Some(end) = end {
+            let sums = ruled::increments(table, record, end, &mut judged);
+            found.extend(sums.into_iter().map(|violation| violation.of(&key.1)));
         }
         if !record.deleted.is_empty() || !record.copied.is_empty() {
             // What a deletion took may come back with an edit that did not know of it.
@@ -92,5 +99,5 @@ pub(crate) fn all_is_well(
         let history = server.history.get(key).map_or(&[][..], Vec::as_slice);
         found.extend(lost::nothing_twice(table, history).map(|violation| violation.of(&key.1)));
     }
-    found
+    (found, judged)
 }
