@@ -129,6 +129,7 @@ impl Context {
             config: &self.config,
             env: &self.env,
             retry: &*self.retry,
+            recognises_repeats: self.observed().features.idempotency(),
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) config: &'a SyncConfig,
     pub(crate) env: &'a Env,
     pub(crate) retry: &'a dyn RetryPolicy,
+    /// Does the server declare that it honours idempotency keys?
+    pub(crate) recognises_repeats: bool,
 }
 
 impl Rules<'_> {

@@ -102,8 +102,11 @@ impl Entity {
         let Some(head) = self.head() else {
             return Flow::Settled;
         };
-        let maybe_ours =
-            fate_before.unwrap_or(head.fate) == Fate::Unknown || !self.adds_up(rules.table);
+        // A server that recognises repeats would not refuse one that it has carried out.
+        let is_refused_repeat = fate_before.is_some() && rules.recognises_repeats;
+        let may_have_arrived =
+            fate_before.unwrap_or(head.fate) == Fate::Unknown && !is_refused_repeat;
+        let maybe_ours = may_have_arrived || !self.adds_up(rules.table);
         // Rule 0, of the operation as sent: our own write, answered late or twice.
         if negative && maybe_ours && has_landed(head.outgoing(), head.outgoing_changed(), &answered)
         {
@@ -170,7 +173,7 @@ impl Entity {
 
     /// Does the head hold an increment? Then a record that says the same may be somebody else's
     /// equal increment, unless the head may have been applied.
-    fn adds_up(&self, table: &Table) -> bool {
+    pub(super) fn adds_up(&self, table: &Table) -> bool {
         let sums = |field: &str| table.schema.merge_rule(field) == FieldMerge::SumDelta;
         table.strategy == ConflictStrategy::AutoPreserve
             && self.base.as_ref().is_some_and(|base| base.live().is_some())

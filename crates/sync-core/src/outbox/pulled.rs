@@ -28,7 +28,9 @@ impl Entity {
             (Some(base), Some(version)) => version.is_newer_than(base),
             _ => true,
         };
-        if is_news && self.head_landed_as(&state) {
+        // An increment that may have arrived is told by its repeat, if the server recognises that.
+        let is_told = rules.recognises_repeats && self.adds_up(rules.table);
+        if is_news && !is_told && self.head_landed_as(&state) {
             return self.ack(Some(state), rules);
         }
         let beats_parked = self.parked.as_ref().is_none_or(|parked| {

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod adding;
 mod asking;
 mod batches;
 mod deciding;

@@ -12,7 +12,7 @@ use sync_core::{Conflict, FieldMerge, Resolution, SyncEvent};
 
 use super::check::Violation;
 use super::later::whole_sync;
-use super::schedule::{Act, Asked, Fate, Setup, Step, Strategy, Until};
+use super::schedule::{Act, Asked, Fate, ServerAct, Setup, Step, Strategy, Until};
 use super::tables::{FieldKind, SimTable};
 use super::updates;
 use super::world::World;
@@ -105,12 +105,8 @@ pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
         let rule = rules[rng.usize(..rules.len())];
         setup.rules.push(FieldRule { table, field, rule });
     }
-    let related = setup.related;
-    let met: Vec<FieldRule> = setup.rules.iter().copied().collect();
-    let met: Vec<FieldRule> = met
-        .into_iter()
-        .filter(|own| related || own.table < 2)
-        .collect();
+    let is_there = |own: &&FieldRule| own.table < 2 || setup.related;
+    let met: Vec<FieldRule> = setup.rules.iter().filter(is_there).copied().collect();
     if met.is_empty() || setup.clients < 2 {
         return;
     }
@@ -120,6 +116,29 @@ pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
         let place = rng.usize(..=steps.len());
         steps.splice(place..place, scene);
     }
+    let counts = |own: &&FieldRule| own.rule == MergeRule::SumDelta;
+    if let Some(own) = met.iter().find(counts) {
+        // Who creates what somebody else has created knows no base.
+        steps.splice(..0, beginning(setup.clients, own));
+    }
+}
+
+/// The server has everything that is counted, and everybody knows it.
+fn beginning(clients: u8, own: &FieldRule) -> Vec<Step> {
+    let write = |row| {
+        let act = ServerAct::Write {
+            table: own.table,
+            row,
+            field: own.field,
+            commits_late: false,
+        };
+        Step::Server { act }
+    };
+    let mut steps: Vec<Step> = (0..5).map(write).collect();
+    for client in 0..clients {
+        steps.extend(whole_sync(client));
+    }
+    steps
 }
 
 /// Two users edit the same field of what both have seen, one of them on a bad line.
