@@ -256,6 +256,14 @@ impl Op {
             .map_or(&self.written, |verdict| &verdict.change)
     }
 
+    /// What conflicts are about, in each round anew: the edit as its user left it.
+    pub(crate) fn judged_edit(&self) -> &Change {
+        if planted!(MergeAskedTwice) {
+            return self.outgoing();
+        }
+        &self.written
+    }
+
     /// The fields that the user changed; `None` = all (or a delete).
     #[must_use]
     pub fn changed(&self) -> Option<&ChangedFields> {

@@ -179,6 +179,19 @@ mod switch {
         PartUndeclared = "part-undeclared" breaks ["I2", "I8"];
         /// An operation is sent although its table is only pulled: I4.
         PullOnlySent = "pull-only-sent" breaks ["I4"];
+        /// Of two values of a field the smaller one is kept where the greater one was to be: I8.
+        GreatestLost = "greatest-lost" breaks ["I8"];
+        /// An increment whose answer was lost counts as arrived when the record says what it wanted,
+        /// whoever added that: I8.
+        EqualIncrementLost = "equal-increment-lost" breaks ["I8"];
+        /// Operations go in the order of writing, however urgent their kinds are: I4.
+        UrgentSentLate = "urgent-sent-late" breaks ["I4"];
+        /// All kinds are pulled at once, however urgent they are: I4.
+        UrgentPulledLate = "urgent-pulled-late" breaks ["I4"];
+        /// What a merge function is asked about in another round is what the last round decided: I8.
+        MergeAskedTwice = "merge-asked-twice" breaks ["I8"];
+        /// What a merge function returns goes out as it is, system fields included: I8.
+        MergeTrusted = "merge-trusted" breaks ["I8"];
     }
 
     impl Defect {

@@ -18,7 +18,14 @@ impl FieldMerge {
             Self::Auto => None,
             Self::Local => Some(Merged::contested(Some(local))),
             Self::Server => Some(Merged::contested(Some(server.unwrap_or(&Value::Null)))),
-            Self::Max => greater(local, server?).map(|local_is| pick(local_is, local, server)),
+            Self::Max => greater(local, server?).map(|local_is| {
+                let local_is = if planted!(GreatestLost) {
+                    !local_is
+                } else {
+                    local_is
+                };
+                pick(local_is, local, server)
+            }),
             Self::Min => greater(local, server?).map(|local_is| pick(!local_is, local, server)),
             Self::SumDelta => sum_delta(local, server, base).map(Merged::of),
             Self::Union => match (local, server?) {

@@ -103,7 +103,8 @@ impl Entity {
             return Flow::Settled;
         };
         // A server that recognises repeats would not refuse one that it has carried out.
-        let is_refused_repeat = fate_before.is_some() && rules.recognises_repeats;
+        let is_refused_repeat =
+            fate_before.is_some() && rules.recognises_repeats && !planted!(EqualIncrementLost);
         let may_have_arrived =
             fate_before.unwrap_or(head.fate) == Fate::Unknown && !is_refused_repeat;
         let maybe_ours = may_have_arrived || !self.adds_up(rules.table);
@@ -348,7 +349,7 @@ impl Entity {
                 || crate::id::OpId::from(uuid::Uuid::nil()),
                 |head| head.op_id.clone(),
             ),
-            local: head.and_then(|head| head.written.payload().cloned()),
+            local: head.and_then(|head| head.judged_edit().payload().cloned()),
             server,
             base: base.unwrap_or(ServerState::Absent),
             changed_fields: head.and_then(|head| head.changed().cloned()),

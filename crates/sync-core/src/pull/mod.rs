@@ -75,7 +75,12 @@ impl<'a> PullPhase<'a> {
             end: PhaseEnd::Completed,
             ..PullOutcome::default()
         };
-        let classes = self.context.priorities.classes(kinds.clone()).into_iter();
+        let classes = if planted!(UrgentPulledLate) {
+            vec![kinds.clone()]
+        } else {
+            self.context.priorities.classes(kinds.clone())
+        };
+        let classes = classes.into_iter();
         for level in classes.flat_map(|class| self.context.references.levels(class)) {
             let pulls = stream::iter(level).map(|kind| self.pull_kind(kind));
             let outcomes: Vec<KindOutcome> = pulls

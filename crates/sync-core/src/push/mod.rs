@@ -74,7 +74,11 @@ impl<'a> PushPhase<'a> {
     /// Tries each waiting operation once.
     pub(crate) async fn run(&mut self) -> Result<PhaseEnd, SyncError> {
         self.prepare().await?;
-        let classes = self.context.priorities.classes(self.kinds.clone());
+        let classes = if planted!(UrgentSentLate) {
+            vec![self.kinds.clone()]
+        } else {
+            self.context.priorities.classes(self.kinds.clone())
+        };
         for in_trouble in [false, true] {
             for (place, kinds) in classes.iter().enumerate() {
                 if place > 0 {

@@ -246,6 +246,7 @@ impl<'a> World<'a> {
     fn written(&mut self, client: usize, intent: &Intent<'_>, queued: bool) {
         let before = self.clients[client].seen.clone();
         self.observe(client, Some(&intent.key), &[]);
+        self.forget_merge(client, &intent.key);
         let now = &self.clients[client].seen;
         let edit = intent.edit.as_ref();
         if let Some(violation) = wrote_both(&before, now, &intent.key, edit, queued) {

@@ -15,6 +15,7 @@ use sync_core::{
 };
 
 use super::link::{Own, SimLink, World, lock};
+use super::merging;
 use super::pause::PausingStore;
 use super::processes::Still;
 use super::schedule::{Asked, Setup, Strategy};
@@ -45,6 +46,8 @@ pub(crate) struct Task {
     pub(crate) waited: BTreeMap<Key, Vec<Op>>,
     /// All entities that had operations then, or of which nobody had heard.
     pub(crate) queued: BTreeSet<Key>,
+    /// Was no other run under way when it was asked for?
+    pub(crate) is_alone: bool,
     /// How far the server's history had come when the run began.
     pub(crate) server_was_at: u64,
 }
@@ -163,11 +166,21 @@ impl Client {
     }
 
     fn config_of(&self, table: &SimTable, setup: &Setup) -> TableConfig {
+        let merge = merging::function(table, setup, self.strategy, &self.link);
+        let watched = |config: TableConfig| match merge {
+            Some(function) => config.merge(function),
+            None => config,
+        };
         if !table.is_built_in {
-            return table.config.clone();
+            return watched(table.config.clone());
         }
         let way = self.way(table.kind());
         let config = table.config_in(setup, self.strategy, way);
+        let config = if way == Way::Pulled {
+            config
+        } else {
+            watched(config)
+        };
         let asks = table.strategy(setup, self.strategy) == Strategy::Manual;
         if asks && way != Way::Pulled {
             config.resolver(slow::resolver(setup.slow_resolvers, &self.link))
@@ -181,7 +194,10 @@ impl Client {
         self.tasks.clear();
         self.events.clear();
         self.engine = None;
-        lock(&self.link.own).fates.clear();
+        let mut own = lock(&self.link.own);
+        own.fates.clear();
+        own.merges.clear();
+        own.asked.clear();
     }
 
     pub(crate) fn new_events(&mut self) -> Vec<SyncEvent> {
@@ -249,8 +265,10 @@ impl Client {
         let queued = self.seen.ops.keys();
         let unclaimed = self.seen.rows.keys();
         let unclaimed = unclaimed.filter(|key| self.seen.is_unclaimed(key));
+        let is_alone = self.tasks.iter().all(|task| task.what != What::Run);
         self.tasks.push(Task {
             what,
+            is_alone,
             future,
             waited,
             queued: queued.chain(unclaimed).cloned().collect(),

@@ -1,7 +1,6 @@
 //! Draws a schedule from a seed. Every world has some habits, faults and kinds of acts and lacks
 //! others: what is rare everywhere is frequent somewhere.
 
-use super::kin;
 use super::later;
 use super::schedule::{
     Act, Asked, Decision, Fate, Schedule, ServerAct, Setup, Step, Strategy, Until,
@@ -43,20 +42,7 @@ pub(crate) fn schedule(seed: u64, steps: u32) -> Schedule {
     while drawn.len() < steps as usize {
         draw(&mut rng, &setup, &mood, &mut drawn);
     }
-    later::draw(seed, &mut setup, &mut drawn);
-    super::processes::weave(seed, &setup, &mut drawn);
-    super::hasty::add(seed, &setup, &mut drawn);
-    super::evolve::evolve(seed, &mut setup, &mut drawn);
-    drawn.truncate(steps as usize);
-    kin::add(seed, &mut setup, &mut drawn);
-    super::slow::draw(seed, &mut setup);
-    super::beyond::draw(seed, &mut drawn);
-    super::local::draw(seed, &setup, &mut drawn);
-    super::existing::draw(seed, &mut setup);
-    super::latest::draw(seed, &setup, &mut drawn);
-    super::terms::draw(seed, &mut setup, &mut drawn);
-    super::rules::draw(seed, &mut setup, &mut drawn);
-    drawn.truncate(steps as usize);
+    later::add(seed, steps, &mut setup, &mut drawn);
     Schedule {
         setup,
         steps: drawn,
@@ -90,6 +76,7 @@ fn setup(seed: u64, rng: &mut fastrand::Rng) -> Setup {
         slow_resolvers: false,
         existing: None,
         terms: Vec::new(),
+        forges: false,
         rules: Vec::new(),
     }
 }

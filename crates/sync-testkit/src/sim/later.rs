@@ -3,8 +3,27 @@
 
 use super::schedule::{Asked, ServerAct, Setup, Step, Until};
 
+/// Everything that came to the worlds later, one after the other.
+pub(super) fn add(seed: u64, most: u32, setup: &mut Setup, steps: &mut Vec<Step>) {
+    draw(seed, setup, steps);
+    super::processes::weave(seed, setup, steps);
+    super::hasty::add(seed, setup, steps);
+    super::evolve::evolve(seed, setup, steps);
+    steps.truncate(most as usize);
+    super::kin::add(seed, setup, steps);
+    super::slow::draw(seed, setup);
+    super::beyond::draw(seed, steps);
+    super::local::draw(seed, setup, steps);
+    super::existing::draw(seed, setup);
+    super::latest::draw(seed, setup, steps);
+    super::terms::draw(seed, setup, steps);
+    super::rules::draw(seed, setup, steps);
+    super::merging::draw(seed, setup);
+    steps.truncate(most as usize);
+}
+
 /// Lets backups be restored, and guests come.
-pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
+fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
     let mut rng = fastrand::Rng::with_seed(!seed);
     setup.habits.epochs = rng.bool();
     let rng = &mut rng;

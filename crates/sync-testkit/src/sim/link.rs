@@ -19,11 +19,13 @@ use super::counters::Counters;
 use super::failures::failure;
 use super::latest::Offset;
 use super::local::{self, LocalField};
+use super::merging::{self, Asked};
 use super::pause::pause;
 use super::schedule::Fate;
 use super::server::{Key, Keys, SimServer};
 use super::terms::{self, Way};
 use super::updates;
+use super::urgency::Departures;
 use crate::FakeEnv;
 
 /// What all links of a world share.
@@ -84,6 +86,12 @@ pub(crate) struct Own {
     stood_still: u32,
     /// How often each operation went out since the run began.
     pub(crate) sent: BTreeMap<OpId, u32>,
+    /// What left since then, in order.
+    pub(super) departures: Departures,
+    /// What the merge functions said last of each entity, if nothing has happened to it since.
+    pub(super) merges: BTreeMap<Key, Asked>,
+    /// What they were asked and nobody has looked at yet.
+    pub(super) asked: Vec<Asked>,
     /// Is the app an old one?
     pub(crate) speaks_old: bool,
     /// Which way the tables travel; both ways if nothing is said.
@@ -100,6 +108,16 @@ impl Own {
             speaks_old,
             ..Self::default()
         }
+    }
+
+    /// A run is asked for while none is under way.
+    pub(super) fn forget_departures(&mut self) {
+        self.sent.clear();
+        self.departures = Departures::default();
+    }
+
+    pub(super) fn has_stood_still(&self) -> bool {
+        self.stood_still > 0
     }
 
     /// The database is another client's from now on, and so is the app.
@@ -194,6 +212,7 @@ impl SimLink {
                 ));
             }
             *own.sent.entry(op.op_id.clone()).or_default() += 1;
+            own.departures.pushes(key, &op.op_id);
         }
         drop(own);
         let mut shared = lock(&self.world);
@@ -203,6 +222,7 @@ impl SimLink {
         for _ in ops.iter().filter(|op| terms::is_part(op)) {
             shared.counters.count("update in part");
         }
+        merging::leave(self, &mut shared, ops);
         for op in ops {
             if let Some(field) = local::carried(op, &shared.local) {
                 let text = format!("{field} of {} stays on its device, and was sent", op.id);
@@ -243,6 +263,7 @@ impl SimLink {
 #[async_trait]
 impl Transport for SimLink {
     async fn pull(&self, request: PullRequest) -> Result<Answer<PullPage>, TransportError> {
+        lock(&self.own).departures.pulls(&request.kind);
         pause().await;
         let fate = self.next_fate();
         if let Some(failure) = self.read_failure(fate, "pull") {

@@ -58,6 +58,9 @@ pub struct Setup {
     /// The settings that the built-in tables have of their own, table after table.
     #[serde(default)]
     pub terms: Vec<Terms>,
+    /// Does the merge function of the built-in tables say what is not its to say?
+    #[serde(default)]
+    pub forges: bool,
     /// The fields of the built-in tables that have rules.
     #[serde(default)]
     pub rules: Vec<FieldRule>,

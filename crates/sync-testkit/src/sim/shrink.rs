@@ -115,6 +115,7 @@ fn setups() -> Vec<Change> {
         |schedule| schedule.setup.existing = None,
         |schedule| schedule.setup.terms.clear(),
         |schedule| schedule.setup.rules.clear(),
+        |schedule| schedule.setup.forges = false,
         |schedule| schedule.setup.habits.takes_parts = false,
         |schedule| {
             if let Some(existing) = &mut schedule.setup.existing {

@@ -131,6 +131,12 @@ impl Setup {
 }
 
 impl SimTable {
+    /// How urgent it is, for its own sake.
+    pub(super) fn priority(&self, setup: &Setup) -> i32 {
+        let own = setup.terms_of(self).map(|terms| terms.priority.into());
+        own.unwrap_or(self.config.priority)
+    }
+
     /// How its conflicts are settled on a client of this strategy: a table of an app's own, and one
     /// on terms of its own, have theirs.
     pub(crate) fn strategy(&self, setup: &Setup, of_client: Strategy) -> Strategy {
@@ -210,6 +216,7 @@ impl World<'_> {
             Way::Sent => "table is only sent",
         };
         self.lock().counters.count(class);
+        self.has_turned = true;
         lock(&self.clients[client].link.own).ways.insert(kind, way);
         self.clients[client].still = None;
         self.crash(client);

@@ -119,6 +119,7 @@ impl Client {
             future,
             waited: BTreeMap::new(),
             queued: BTreeSet::new(),
+            is_alone: false,
             server_was_at: 0,
         });
     }

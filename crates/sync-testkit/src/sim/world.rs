@@ -37,6 +37,10 @@ pub(crate) struct World<'a> {
     pub(crate) spoiled: BTreeSet<Key>,
     /// Rows of which some client's table had one before the server ever heard of it.
     pub(super) unclaimed: BTreeSet<Key>,
+    /// How urgent each kind is.
+    pub(super) urgency: BTreeMap<Kind, i32>,
+    /// Did some table of some client ever go another way?
+    pub(super) has_turned: bool,
     /// What each client's user wrote into each entity, in order.
     pub(super) writes: BTreeMap<(u8, Key), Vec<Written>>,
 }
@@ -84,6 +88,8 @@ impl<'a> World<'a> {
             offended: BTreeSet::new(),
             spoiled: BTreeSet::new(),
             unclaimed: BTreeSet::new(),
+            urgency: super::urgency::of_tables(tables, setup),
+            has_turned: false,
             writes: BTreeMap::new(),
         };
         if let Some(existing) = setup.existing {
@@ -241,7 +247,7 @@ impl<'a> World<'a> {
         if runs > 0 {
             self.lock().counters.count("sync during a run");
         } else {
-            lock(&self.clients[client].link.own).sent.clear();
+            lock(&self.clients[client].link.own).forget_departures();
         }
     }
 
@@ -283,7 +289,9 @@ impl<'a> World<'a> {
         let mut tasks = self.clients[client].tasks.iter();
         self.clients[client].decides_by_hand = tasks.any(|task| task.what == What::Resolve);
         let ended = self.clients[client].poll();
+        self.judge_questions(client);
         self.observe(client, None, &discards);
+        self.judge_urgency(client);
         self.hear(client);
         for (task, result) in ended {
             self.ended(client, &task, result);

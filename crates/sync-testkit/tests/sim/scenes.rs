@@ -32,6 +32,7 @@ pub(crate) fn world(habits: Habits) -> Setup {
         slow_resolvers: false,
         existing: None,
         terms: Vec::new(),
+        forges: false,
         rules: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use sync_core::json::JsonMap;
 
 use super::Violation;
 use super::ledger::Record;
-use crate::sim::rules::{in_order, number};
+use crate::sim::ruling::{in_order, number};
 use crate::sim::tables::{FieldKind, SimTable};
 
 /// The increments of one field.
