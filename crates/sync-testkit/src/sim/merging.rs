@@ -14,7 +14,7 @@ use super::check::Violation;
 use super::link::{Shared, SimLink, lock};
 use super::schedule::{Setup, Strategy};
 use super::seen::same_content;
-use super::server::{Key, Stamps};
+use super::server::{Key, SimServer, Stamps};
 use super::tables::SimTable;
 use super::updates;
 use super::world::World;
@@ -166,6 +166,9 @@ pub(super) fn leave(link: &SimLink, shared: &mut Shared, ops: &[PushOp]) {
         let Some(asked) = own.merges.get(&key).filter(|own| own.op_id == op.op_id) else {
             continue;
         };
+        if creates_anew(&shared.server, &key, op) {
+            continue;
+        }
         let local = shared.local.iter().filter(|(kind, _)| *kind == op.kind);
         let local: Vec<&str> = local.map(|(_, field)| field.as_str()).collect();
         match asked.judge(op, &local) {
@@ -175,6 +178,16 @@ pub(super) fn leave(link: &SimLink, shared: &mut Shared, ops: &[PushOp]) {
                 .push(("I8", format!("{}/{}: {text}", op.kind, op.id))),
         }
     }
+}
+
+/// Does a create go out on a deletion of what it never knew? That is no conflict, so that nobody is
+/// asked (semantics 4).
+fn creates_anew(server: &SimServer, key: &Key, op: &PushOp) -> bool {
+    let Precondition::IfBase { version } = &op.precondition else {
+        return false;
+    };
+    let mut history = server.history.get(key).into_iter().flatten();
+    history.any(|stored| stored.content.is_none() && server.shown(stored.exact) == version.stamp)
 }
 
 impl World<'_> {
