@@ -28,8 +28,9 @@ pub enum FieldMerge {
     /// The server's number plus what the user added to the base (or took away): both sides'
     /// increments count. A base without a number counts as 0; without any base it is as `Auto`.
     ///
-    /// Each increment counts once if the server honours idempotency keys. On one that does not, an
-    /// edit whose answer is lost, and which somebody else then covers, counts twice.
+    /// Each increment counts once if the server honours idempotency keys and declares it. On one that
+    /// does not, an edit whose answer is lost, and which somebody else then covers, counts twice, and
+    /// one that is lost while somebody else makes an equal one does not count.
     SumDelta,
     /// Everything that either list has; what one side removed comes back if the other has changed
     /// the list. Of two objects the keys of both.

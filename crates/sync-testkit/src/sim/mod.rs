@@ -7,8 +7,10 @@
 //! that reads nothing but the server's history, the databases and what the users did names the
 //! invariant that is broken (`I1` to `I12`, see the project's law).
 //!
-//! An app's own tables, merge functions and resolvers can be simulated too. What a function of the
-//! app must keep is for [`Simulation::rule`] to say; the invariants hold whatever it returns:
+//! An app's own tables, merge functions and resolvers can be simulated too. The invariants hold
+//! whatever they return; of a merge function it is judged that it is asked about the newest state of
+//! the server and the edit as its user left it, and that what it returned is what goes out. What it
+//! must keep is for [`Simulation::rule`] to say:
 //!
 //! ```
 //! use sync_core::{Column, ColumnType, Kind, MergeFunction, TableConfig, TableSchema};

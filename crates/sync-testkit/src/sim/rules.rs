@@ -224,6 +224,11 @@ impl SimTable {
         self.schema.merge_rule(field)
     }
 
+    pub(crate) fn has_rules(&self) -> bool {
+        let mut columns = self.schema.columns.iter();
+        columns.any(|column| column.merge != FieldMerge::Auto)
+    }
+
     /// Is one side's value of this field kept as a whole, whatever is inside?
     pub(crate) fn is_whole(&self, field: &str) -> bool {
         matches!(self.rule(field), FieldMerge::Local | FieldMerge::Server)

@@ -102,6 +102,14 @@ fn a_merge_function_that_drops_a_field_is_found_by_the_app_s_own_rule() {
     assert_eq!(failure.violation.invariant, "app");
     assert!(failure.violation.what.contains("a visit without a place"));
     assert!(failure.schedule.steps.len() < 20, "and it is told shortly");
+    assert_ne!(
+        sound
+            .check(0..20)
+            .unwrap()
+            .counters
+            .of("merge leaves as it was returned"),
+        0
+    );
     let of_failure = sound.replay(&failure.schedule);
     assert!(
         of_failure.violations.is_empty(),
@@ -125,6 +133,29 @@ fn a_table_of_an_app_is_judged_by_its_own_strategy() {
         let tested = plans(TableConfig::new().strategy(strategy)).check(0..25);
         let tested = tested.unwrap_or_else(|failure| panic!("{strategy}: {failure}"));
         assert_ne!(tested.counters.of("conflict detected"), 0);
+    }
+}
+
+#[test]
+fn rules_of_an_apps_fields_are_judged() {
+    use sync_core::FieldMerge::{Max, Server, SumDelta, Union};
+    let column = |name, ty| Column::new(name, ty).nullable();
+    let schema = TableSchema::new(Kind::new("articles").unwrap(), "articles", "id")
+        .column(Column::new("id", ColumnType::Text))
+        .column(column("name", ColumnType::Text).merge(Server))
+        .column(column("best", ColumnType::Integer).merge(Max))
+        .column(column("stock", ColumnType::Integer).merge(SumDelta))
+        .column(column("tags", ColumnType::Json).merge(Union));
+    let tested = Simulation::of([SimTable::new(schema, TableConfig::new())]).check(0..60);
+    let tested = tested.unwrap_or_else(|failure| panic!("{failure}"));
+    for class in [
+        "field kept there by rule",
+        "greatest kept by rule",
+        "increments added by rule",
+        "both united by rule",
+        "utmost of several values",
+    ] {
+        assert_ne!(tested.counters.of(class), 0, "{class}");
     }
 }
 

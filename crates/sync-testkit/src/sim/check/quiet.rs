@@ -80,7 +80,14 @@ pub(crate) fn all_is_well(
         if !manual && !is_trimmed {
             found.extend(lost::only_writer(record, end).map(|violation| violation.of(&key.1)));
         }
-        if !setup.habits.are_exact() || !always_auto_preserve(table) || record.is_loose {
+        // What a server makes of a value while its next edit waits is a change of somebody else's, which
+        // a rule may prefer.
+        let is_settled_blindly = setup.habits.trims && table.has_rules();
+        if !setup.habits.are_exact()
+            || !always_auto_preserve(table)
+            || record.is_loose
+            || is_settled_blindly
+        {
             continue;
         }
         let lost = lost::field_by_field(table, key, ledger, end, &mut judged);
