@@ -88,7 +88,7 @@ const FIELDS: [(u8, u8, &[MergeRule]); 8] = [
 /// Gives rules to fields in one world in three, and lets two users meet at such fields. It is drawn
 /// apart, so that the rest stays what it was.
 pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
-    let mut rng = fastrand::Rng::with_seed(seed.rotate_left(23) ^ 0x7275_6c65_73);
+    let mut rng = fastrand::Rng::with_seed(seed.rotate_left(23) ^ 0x0072_756c_6573);
     if rng.u32(..3) != 0 {
         return;
     }
