@@ -75,7 +75,7 @@ pub enum ExistingRows {
     /// They are a copy of the server's: nothing is queued, and a pull overwrites those that the
     /// server has. What the server does not have stays as a local row that nobody sends, until it
     /// is edited: then it is created there. Deleting one before the first pull deletes it on the server, unless
-    /// the server's record says something else by now: that is a conflict.
+    /// the server's record says something else than the row did then: that is a conflict.
     ServerOwned,
 }
 

@@ -7,7 +7,7 @@ use crate::changed_fields::ChangedFields;
 use crate::id::OpId;
 use crate::op::{Change, Op, OpStatus, Precondition};
 use crate::record::Record;
-use crate::table::ExistingRows;
+use crate::table::{ExistingRows, Table};
 use crate::time::Timestamp;
 use crate::version::ServerState;
 
@@ -144,7 +144,10 @@ impl Entity {
         let was_delete = self.ops[index].written.is_delete();
         if newer.is_delete() && !was_delete {
             if is_head && creates && self.ops.len() == 1 {
-                return self.vanish(by_user, rules);
+                let Some(copy) = self.edited_copy(rules.table) else {
+                    return self.vanish(by_user, rules);
+                };
+                self.set_base(copy);
             }
             if !is_head && self.ops[index - 1].written.is_delete() {
                 self.remove_op(index);
@@ -169,6 +172,20 @@ impl Entity {
             self.reset(0);
         }
         Fold::Stays
+    }
+
+    /// The only operation is an edit of a row that was there before the first pull: the server has
+    /// it, as far as the app knows, though what it said there is forgotten.
+    fn edited_copy(&self, table: &Table) -> Option<ServerState> {
+        let copied = table.existing_rows == Some(ExistingRows::ServerOwned);
+        let edits = self.head().is_some_and(|head| head.changed().is_some());
+        let unheard_of = self.known.is_none() && self.base == Some(ServerState::Absent);
+        let row = self.row.clone();
+        row.filter(|_| copied && edits && unheard_of)
+            .map(|record| ServerState::Live {
+                record,
+                version: None,
+            })
     }
 
     /// A create and its deletion cancel each other; the newest known server state remains.

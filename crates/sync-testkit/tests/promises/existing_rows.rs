@@ -2,9 +2,11 @@
 
 use serde_json::json;
 use sync_core::store::{RowWrite, Store, TxMode};
-use sync_core::{ExistingRows, MemoryStore, Precondition, SyncError, TableConfig};
+use sync_core::{
+    ConflictStrategy, ExistingRows, MemoryStore, Precondition, SyncError, SyncEvent, TableConfig,
+};
 
-use crate::device::{Device, notes, record, schema};
+use crate::device::{Device, id, notes, record, schema};
 use crate::server::Server;
 
 /// A store whose table has so many rows of the app's own.
@@ -117,6 +119,73 @@ async fn a_row_of_the_servers_that_was_edited_there_survives_a_deletion_before_t
     let title = device.row("n0000").unwrap().get("title").cloned();
     assert_eq!(title, Some(json!("theirs")));
     assert!(!server.get("n0000").is_deleted());
+}
+
+#[tokio::test]
+async fn a_deletion_after_an_edit_before_the_first_pull_is_not_undone_in_silence() {
+    let server = Server::new();
+    // The server says by chance what the edit says; the other is still what the row said before it.
+    server.put("n0000", json!({"title": "edited"}));
+    server.put("n0001", json!({"title": "mine"}));
+    let owned = saying(ExistingRows::ServerOwned);
+    let device = Device::on(with_rows(3).await, &server, schema(), owned).await;
+    let mut device = device.unwrap();
+    for id in ["n0000", "n0001", "n0002"] {
+        device.edit(id, "title", json!("edited")).await;
+        device.delete(id).await;
+    }
+    device.sync().await;
+    device.sync().await;
+    assert!(device.ops().await.is_empty());
+    assert!(server.get("n0000").is_deleted());
+    let is_gone = |id| device.row(id).is_none_or(|row| row.is_deleted());
+    assert!(is_gone("n0000") && is_gone("n0002"));
+    // What the row said before the edit is forgotten, so this may be somebody else's edit.
+    assert!(!is_gone("n0001"));
+    let told = device.new_events().into_iter().any(|event| {
+        matches!(event, SyncEvent::ConflictResolved { conflict, .. } if conflict.entity_id == id("n0001"))
+    });
+    assert!(told);
+}
+
+#[tokio::test]
+async fn an_edit_of_a_row_of_the_servers_before_the_first_pull_covers_nothing_else() {
+    let server = Server::new();
+    server.put("n0000", json!({"title": "mine", "body": "theirs"}));
+    let owned = saying(ExistingRows::ServerOwned);
+    let device = Device::on(with_rows(1).await, &server, schema(), owned).await;
+    let device = device.unwrap();
+    device.edit("n0000", "title", json!("edited")).await;
+    device.sync().await;
+    device.sync().await;
+    let record = server.get("n0000");
+    assert_eq!(record.get("title"), Some(&json!("edited")));
+    assert_eq!(record.get("body"), Some(&json!("theirs")));
+}
+
+#[tokio::test]
+async fn a_row_that_the_server_does_not_have_is_created_there_when_it_is_edited() {
+    for strategy in [ConflictStrategy::AutoPreserve, ConflictStrategy::ServerWins] {
+        for pulled in [false, true] {
+            let server = Server::new();
+            let owned = saying(ExistingRows::ServerOwned).strategy(strategy);
+            let device = Device::on(with_rows(1).await, &server, schema(), owned).await;
+            let device = device.unwrap();
+            if pulled {
+                device.sync().await;
+            }
+            device.edit("n0000", "title", json!("edited")).await;
+            device.sync().await;
+            device.sync().await;
+            assert!(device.ops().await.is_empty());
+            let record = server.get("n0000");
+            assert_eq!(record.get("title"), Some(&json!("edited")));
+            assert_eq!(
+                device.row("n0000").unwrap().get("title"),
+                Some(&json!("edited"))
+            );
+        }
+    }
 }
 
 #[tokio::test]
