@@ -99,8 +99,8 @@ pub use backoff::{FullJitter, RetryPolicy};
 pub use changed_fields::{ChangedFields, ChangedFieldsDiff, ChangedFieldsTracker};
 pub use config::SyncConfig;
 pub use conflict::{
-    Conflict, ConflictResolver, ConflictSide, ConflictStrategy, MergeFunction, OpenConflict,
-    Resolution, ResolverError, resolve_fn, resolve_typed,
+    Conflict, ConflictResolver, ConflictSide, ConflictStrategy, MergeFunction, MergedEntity,
+    OpenConflict, Resolution, ResolverError, resolve_fn, resolve_typed,
 };
 pub use engine::{
     BlockedBy, BlockedOperation, Conflicts, Delivery, Discarded, EntityState, Imported, Outbox,

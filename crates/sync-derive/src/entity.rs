@@ -50,6 +50,7 @@ impl Entity {
                 fields,
                 extra.as_ref().and_then(Option::as_ref),
             ));
+            errors.handle(check_taken(fields));
             errors.handle(check_roles(fields));
             errors.handle(find_id(&input.ident, fields))
         });
@@ -206,6 +207,34 @@ fn is_system_field(json: &str) -> bool {
     json.starts_with('_') || known.chain(&created).any(|name| *name == json)
 }
 
+/// No field but the id has a name by which records are told apart, or that never reaches the server.
+fn check_taken(fields: &[EntityField]) -> darling::Result<()> {
+    let id = id_name(fields);
+    let mut errors = Error::accumulator();
+    for field in fields {
+        let json = field.json.as_str();
+        if json.starts_with('_') {
+            errors.push(field.error(format!(
+                "`{json}` begins with `_`: such names are messages to the server, which no record \
+                 keeps. Give it another by `#[serde(rename = \"…\")]`"
+            )));
+        }
+        if let Some(id) = id.filter(|id| *id != json && ID_FIELDS.contains(&json)) {
+            errors.push(field.error(format!(
+                "`{json}` names the id too, which is `{id}` here: give it another by \
+                 `#[serde(rename = \"…\")]`"
+            )));
+        }
+    }
+    errors.finish()
+}
+
+/// The name of the field that `Record::id` finds: the first of the known ones.
+fn id_name(fields: &[EntityField]) -> Option<&'static str> {
+    let is_there = |name: &&&str| fields.iter().any(|field| field.json == **name);
+    ID_FIELDS.iter().find(is_there).copied()
+}
+
 /// Stamp and tombstone can do their work.
 fn check_roles(fields: &[EntityField]) -> darling::Result<()> {
     let mut errors = Error::accumulator();
@@ -251,11 +280,9 @@ fn check_roles(fields: &[EntityField]) -> darling::Result<()> {
     errors.finish()
 }
 
-/// The id is the field that `Record::id` finds: the first of the known names.
 fn find_id(entity: &Ident, fields: &[EntityField]) -> darling::Result<EntityField> {
-    let id = ID_FIELDS
-        .iter()
-        .find_map(|name| fields.iter().find(|field| field.json == *name));
+    let id = id_name(fields);
+    let id = id.and_then(|name| fields.iter().find(|field| field.json == name));
     check_mark(fields, id)?;
     if let Some(id) = id {
         check_id(id)?;

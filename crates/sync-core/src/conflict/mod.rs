@@ -1,6 +1,7 @@
 //! Two edits of one entity, and the ways to settle them.
 
 mod merge_function;
+mod merged;
 mod open;
 mod resolver;
 mod side;
@@ -8,6 +9,7 @@ mod strategy;
 mod typed;
 
 pub use merge_function::MergeFunction;
+pub use merged::MergedEntity;
 pub use open::OpenConflict;
 pub use resolver::{ConflictResolver, Resolution, ResolverError, resolve_fn};
 pub use side::ConflictSide;

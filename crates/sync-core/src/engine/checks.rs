@@ -103,6 +103,17 @@ fn of_schema(schema: &TableSchema) -> Vec<String> {
             "the id field {field:?} must be `id`, `ID` or `uuid`"
         ));
     }
+    for name in schema.columns.iter().map(|column| &column.field) {
+        if name.starts_with('_') {
+            problems.push(format!(
+                "the field {name:?} begins with `_`: such names are messages to the server, which no record keeps. Give it another name"
+            ));
+        } else if name != field && ID_FIELDS.contains(&&**name) {
+            problems.push(format!(
+                "the field {name:?} names the id too, which is {field:?} here: give it another name"
+            ));
+        }
+    }
     problems
 }
 

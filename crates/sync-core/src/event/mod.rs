@@ -114,7 +114,8 @@ pub enum SyncEvent {
         conflict: Box<Conflict>,
         /// How it was decided.
         resolution: Resolution,
-        /// Fields in which a side lost something.
+        /// Fields in which a side lost something, where both were merged field by field; a decision
+        /// for one whole side names none.
         contested_fields: Vec<String>,
     },
     /// A conflict stays open.

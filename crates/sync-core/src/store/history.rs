@@ -46,7 +46,8 @@ pub struct ResolvedConflict {
     pub base: ServerState,
     /// The fields that the user had changed; `None` = all.
     pub changed_fields: Option<ChangedFields>,
-    /// The fields in which a side lost something, as far as the strategy names them.
+    /// The fields in which a side lost something, where both were merged field by field; a decision
+    /// for one whole side names none.
     pub contested_fields: Vec<String>,
     /// What was decided on: the record as it was sent, or came into force; `None` = deleted.
     pub result: Option<Record>,

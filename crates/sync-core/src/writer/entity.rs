@@ -9,6 +9,7 @@ use super::record::RecordWriter;
 use super::within::EntityWriterIn;
 use super::write::Write;
 use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::engine::EntityState;
 use crate::entity::{SyncEntity, record_of};
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
@@ -100,6 +101,15 @@ impl<T: SyncEntity> EntityWriter<T> {
     }
 
     /// Changes these fields, named as in JSON, to what `entity` says.
+    ///
+    /// ```
+    /// # use sync_core::{ChangedFields, EntityWriter, SyncEntity, SyncError};
+    /// # async fn example<Todo: SyncEntity>(todos: EntityWriter<Todo>, edited: Todo) -> Result<(), SyncError> {
+    /// let changed: ChangedFields = ["title", "done"].into_iter().collect();
+    /// todos.update_fields(&edited, &changed).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`RecordWriter::change`], and [`SyncError::Entity`].
@@ -219,6 +229,23 @@ impl<T: SyncEntity> EntityWriter<T> {
     pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<T>, SyncError> {
         let mut tx = self.begin(TxMode::Read).await?;
         self.within(&mut *tx).get(id).await
+    }
+
+    /// How far the waiting edits of this entity are, see [`crate::EntityState`].
+    ///
+    /// ```
+    /// # use sync_core::{EntityState, EntityWriter, SyncEntity, SyncError};
+    /// # async fn example<Todo: SyncEntity>(todos: EntityWriter<Todo>) -> Result<(), SyncError> {
+    /// let is_sent = todos.state("milk").await? == EntityState::Synced;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SyncError::InvalidId`], [`SyncError::Store`].
+    pub async fn state(&self, id: impl AsRef<str>) -> Result<EntityState, SyncError> {
+        let id = EntityId::new(id.as_ref())?;
+        self.records.engine.state(&self.records.kind, &id).await
     }
 
     /// [`EntityWriter::insert`] under its name in the Dart family.

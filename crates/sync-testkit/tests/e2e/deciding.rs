@@ -112,6 +112,47 @@ async fn e2e_an_open_conflict_with_a_deletion_says_which_side_is_gone() {
 }
 
 #[tokio::test]
+async fn e2e_both_sides_merged_are_what_a_screen_begins_with() {
+    let server = server_with_note().await;
+    let here = undecided(&server).await;
+    let open = shown(&here).await.typed::<Note>().unwrap();
+    let merged = open.merged().unwrap().unwrap();
+    assert!(merged.contested_fields.is_empty());
+    assert_eq!(merged.entity.mood, Some(5));
+    assert_eq!(merged.entity.body.as_deref(), Some("theirs"));
+    let resolution = Resolution::AcceptMerged(merged.entity);
+    let resolved = here.engine.conflicts().resolve(&open, resolution).await;
+    assert!(resolved.unwrap());
+    converge(&server, &[&here]).await;
+    assert_fields(
+        server.get(NOTES, "n1").as_ref(),
+        &json!({"mood": 5, "body": "theirs"}),
+    );
+}
+
+#[tokio::test]
+async fn e2e_what_both_sides_changed_is_named_and_a_deletion_merges_with_nothing() {
+    let server = server_with_note().await;
+    let here = manual(&server).open().await;
+    here.sync_fully().await;
+    here.edit("n1", json!({"mood": 5})).await;
+    server.update(NOTES, "n1", json!({"mood": 1, "energy": 2}));
+    here.sync().await;
+    let merged = shown(&here).await.typed::<Note>().unwrap().merged();
+    let merged = merged.unwrap().unwrap();
+    assert!(merged.contested_fields.iter().eq(["mood"]));
+    assert_eq!(
+        (merged.entity.mood, merged.entity.energy),
+        (Some(5), Some(2))
+    );
+    server.delete(NOTES, "n1");
+    pull(&here).await;
+    here.sync().await;
+    let open = shown(&here).await.typed::<Note>().unwrap();
+    assert_eq!(open.merged().unwrap(), None);
+}
+
+#[tokio::test]
 async fn e2e_a_typed_decision_keeps_the_servers_fields_that_the_type_does_not_know() {
     let server = server_with_note().await;
     let here = in_conflict(&server, manual(&server)).await;

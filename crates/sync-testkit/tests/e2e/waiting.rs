@@ -9,7 +9,7 @@ use sync_testkit::{Fault, MockServer, Route};
 
 use crate::conflicts::in_conflict;
 use crate::setup::{
-    Device, NOTES, Setup, assert_fields, converge, device, entity, kind, server_with_note,
+    Device, NOTES, Note, Setup, assert_fields, converge, device, entity, kind, server_with_note,
 };
 
 /// Has an edit of n1 that was refused too often, in a file that can be opened again.
@@ -175,6 +175,17 @@ async fn e2e_the_states_of_many_come_in_the_order_asked_for() {
     ];
     assert_eq!(states, wanted);
     assert_eq!(here.engine.states(&kind(), &[]).await.unwrap(), []);
+    let notes = here.engine.writer::<Note>().unwrap();
+    assert_eq!(notes.state("n2").await.unwrap(), EntityState::Pending);
+}
+
+#[tokio::test]
+async fn e2e_a_misspelt_kind_has_no_state() {
+    let server = server_with_note().await;
+    let here = strict(&server).open().await;
+    let note = sync_core::Kind::new("note").unwrap();
+    let error = here.engine.state(&note, &entity("n1")).await.unwrap_err();
+    assert!(error.to_string().contains("registered: notes"), "{error}");
 }
 
 async fn exported(device: &Device) -> String {

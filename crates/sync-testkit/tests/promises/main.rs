@@ -13,5 +13,6 @@ mod existing_rows;
 mod merges;
 mod queue;
 mod resync;
+mod schemas;
 mod server;
 mod soft_delete;

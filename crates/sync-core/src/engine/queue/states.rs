@@ -83,6 +83,7 @@ impl SyncEngine {
     /// ```
     ///
     /// # Errors
+    /// [`SyncError::UnknownKind`] if no table is registered for the kind and nothing of it waits;
     /// [`SyncError::Store`] if the database fails.
     pub async fn state(&self, kind: &Kind, id: &EntityId) -> Result<EntityState, SyncError> {
         let states = self.states(kind, std::slice::from_ref(id)).await?;
@@ -95,6 +96,7 @@ impl SyncEngine {
     /// database and a bounded number of statements.
     ///
     /// # Errors
+    /// [`SyncError::UnknownKind`] if no table is registered for the kind and nothing of it waits;
     /// [`SyncError::Store`] if the database fails.
     pub async fn states(
         &self,
@@ -108,6 +110,10 @@ impl SyncEngine {
             ..OpQuery::of(kind, ids)
         };
         let heads = tx.ops(&query).await?;
+        if heads.is_empty() {
+            // A misspelt kind must not look as if all were well.
+            context.table(kind)?;
+        }
         let is_pending = |head: &Op| head.status == OpStatus::Pending;
         let is_sent = context.tables.get(kind).is_some_and(Table::pushes);
         let may_be_blocked = context.references.concern(kind) || !is_sent;
