@@ -24,7 +24,7 @@ struct Marked {
     #[sync(id, text)]
     #[serde(rename = "ID")]
     key: Key,
-    uuid: String,
+    title: String,
 }
 
 #[derive(Serialize, Deserialize, SyncEntity)]
@@ -56,7 +56,7 @@ fn the_entity_names_the_same_id_as_its_record() {
     };
     let marked = Marked {
         key: uuid,
-        uuid: "another".to_owned(),
+        title: "another".to_owned(),
     };
     let flagged = Flagged {
         id: "f1".to_owned(),
