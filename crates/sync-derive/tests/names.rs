@@ -82,7 +82,7 @@ macro_rules! agrees_with_serde {
                 key: String,
                 title: String,
                 due_date_2: i64,
-                under__scores_: i64,
+                under_scores_: i64,
                 r#type: bool,
             }
             let written = serde_json::to_value(Renamed::default()).unwrap();
