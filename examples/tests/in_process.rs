@@ -23,7 +23,7 @@ transport_conformance!(async { Harness::new() }, skips: [
     a_batch_is_taken_in_part,
     upserts_and_deletes_share_a_batch,
     kinds_share_a_batch,
-    what_is_gone_inside_a_batch_is_gone,
+    a_delete_of_what_is_missing_holds_no_batch_up,
     a_batch_that_comes_again_takes_effect_once,
     a_missing_result_is_trouble_for_its_operation,
     a_doubled_result_is_trouble_for_its_operation,

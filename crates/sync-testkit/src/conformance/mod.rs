@@ -57,7 +57,7 @@ pub fn run<T>(behavior: impl Future<Output = T>) -> T {
         .build()
         .unwrap();
     let outcome = runtime.block_on(async { tokio::time::timeout(PATIENCE, behavior).await });
-    outcome.unwrap_or_else(|_| panic!("the store did not answer within {PATIENCE:?}: a deadlock?"))
+    outcome.unwrap_or_else(|_| panic!("no end within {PATIENCE:?}: no answer, or a deadlock?"))
 }
 
 /// Proves that a store keeps the contract of [`Store`](sync_core::Store): expands to one `#[test]`

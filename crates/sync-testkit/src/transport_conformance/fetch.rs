@@ -14,7 +14,7 @@ pub async fn a_live_record_is_fetched_with_its_version(harness: Harness<'_>) -> 
     });
     harness.seed(NOTES, vec![row.clone()]).await;
     let state = fetch(harness, NOTES, "a").await.unwrap();
-    assert!(state.live().is_some(), "{state:?}");
+    assert!(state.live().is_some(), "the record is there, not {state:?}");
     assert_is_stored(Some(&state), &stored(harness, "a").await);
     Ok(())
 }
@@ -23,7 +23,10 @@ pub async fn a_deleted_record_is_fetched_as_deleted(harness: Harness<'_>) -> Out
     seed(harness, [("a", 1)]).await;
     harness.delete(NOTES, "a").await;
     let state = fetch(harness, NOTES, "a").await.unwrap();
-    assert!(state.is_deleted(), "{state:?}");
+    assert!(
+        state.is_deleted(),
+        "a deleted record is its tombstone, 404 or 410, not {state:?}"
+    );
     Ok(())
 }
 
@@ -31,7 +34,8 @@ pub async fn a_missing_record_is_fetched_as_gone(harness: Harness<'_>) -> Outcom
     seed(harness, [("a", 1)]).await;
     assert_eq!(
         fetch(harness, NOTES, "b").await.unwrap(),
-        ServerState::gone()
+        ServerState::gone(),
+        "a `GET` of a record that is not there is 404 or 410"
     );
     Ok(())
 }
@@ -52,9 +56,11 @@ pub async fn fetches_of_kinds_are_apart(harness: Harness<'_>) -> Outcome {
     harness.seed(LISTS, vec![note("a", 1)]).await;
     assert_eq!(
         fetch(harness, NOTES, "a").await.unwrap(),
-        ServerState::gone()
+        ServerState::gone(),
+        "the record is of another kind, so this is 404 or 410"
     );
-    assert!(fetch(harness, LISTS, "a").await.unwrap().live().is_some());
+    let own = fetch(harness, LISTS, "a").await.unwrap();
+    assert!(own.live().is_some(), "the record is there, not {own:?}");
     Ok(())
 }
 
@@ -63,7 +69,10 @@ pub async fn a_fetch_sees_the_newest_state(harness: Harness<'_>) -> Outcome {
     let before = fetch(harness, NOTES, "a").await.unwrap();
     harness.edit(NOTES, "a", json!({"title": "newer"})).await;
     let after = fetch(harness, NOTES, "a").await.unwrap();
-    assert!(after.is_newer_than(&before), "{after:?}");
+    assert!(
+        after.is_newer_than(&before),
+        "every change gives the record a later stamp: {before:?}, then {after:?}"
+    );
     assert_is_stored(Some(&after), &stored(harness, "a").await);
     Ok(())
 }
@@ -73,7 +82,11 @@ pub async fn ids_of_every_form_are_fetched(harness: Harness<'_>) -> Outcome {
     for id in IDS {
         let state = fetch(harness, NOTES, id).await.unwrap();
         let found = state.live().and_then(|record| record.get("id"));
-        assert_eq!(found, Some(&Value::from(id)), "{state:?}");
+        assert_eq!(
+            found,
+            Some(&Value::from(id)),
+            "a path's segments are percent-encoded, and an id is kept as it is: {state:?}"
+        );
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use sync_core::{
     Version,
 };
 
+use super::trail::outcome as told;
 use super::{Ability, Circumstance, Skipped, TransportHarness};
 
 /// The kind that most behaviours are about.
@@ -229,7 +230,10 @@ pub(super) async fn push_batch(harness: Harness<'_>, ops: Vec<PushOp>) -> Vec<Pu
 pub(super) fn accepted(outcome: PushOutcome) -> Option<ServerState> {
     match outcome {
         PushOutcome::Accepted { state } => state,
-        other => panic!("the server took it, but the transport says {other:?}"),
+        other => panic!(
+            "this push has to be a success (2xx, with the stored record or without a body), but is {}",
+            told(&other)
+        ),
     }
 }
 
@@ -238,8 +242,12 @@ pub(super) fn assert_is_stored(state: Option<&ServerState>, stored: &Value) {
     let Some(state) = state else { return };
     let live = state
         .live()
-        .unwrap_or_else(|| panic!("live, not {state:?}"));
-    assert_eq!(live, &record(stored.clone()), "the stored record");
+        .unwrap_or_else(|| panic!("the answer has to show the live record, not {state:?}"));
+    assert_eq!(
+        live,
+        &record(stored.clone()),
+        "an answer (left) shows the record as it is stored, as `GET` gives it (right)"
+    );
     assert_version(state, stored);
 }
 
@@ -247,13 +255,43 @@ pub(super) fn assert_is_stored(state: Option<&ServerState>, stored: &Value) {
 pub(super) fn assert_version(state: &ServerState, stored: &Value) {
     let version = state
         .version()
-        .unwrap_or_else(|| panic!("no version: {state:?}"));
+        .unwrap_or_else(|| panic!("the record has to bear a stamp (`updated_at`): {state:?}"));
     let verbatim = record(stored.clone()).stamp().unwrap().to_json();
-    assert_eq!(version.stamp.to_json(), verbatim, "the stamp to the letter");
+    assert_eq!(
+        version.stamp.to_json(),
+        verbatim,
+        "the stamp is the same in every answer, letter for letter"
+    );
 }
 
 /// The record as it is stored.
 pub(super) async fn stored(harness: Harness<'_>, entity: &str) -> Value {
     let found = harness.stored(NOTES, entity).await;
-    found.unwrap_or_else(|| panic!("`{entity}` is not stored"))
+    found.unwrap_or_else(|| panic!("`{entity}` has to be stored, and nothing live is found"))
+}
+
+/// There must be no live record with this id.
+pub(super) async fn assert_nothing_stored(harness: Harness<'_>, entity: &str) {
+    let found = harness.stored(NOTES, entity).await;
+    assert_eq!(found, None, "`{entity}` must not be there");
+}
+
+/// What a delete of a record that is not there may be answered: a success, 404, 410, or 409 whose
+/// `current` is null, a tombstone, or left out. All of them mean that it is done.
+pub(super) fn assert_nothing_left(outcome: &PushOutcome) {
+    let (PushOutcome::Accepted { state }
+    | PushOutcome::Gone { state }
+    | PushOutcome::Conflict { state, .. }) = outcome
+    else {
+        panic!(
+            "a delete of what is not there is answered by a success, 404, 410, or 409 with `current` \
+             null or a tombstone, but this is {}",
+            told(outcome)
+        );
+    };
+    let shows_nothing = state.as_ref().is_none_or(ServerState::is_deleted);
+    assert!(
+        shows_nothing,
+        "there is no live record, and the answer shows one: {state:?}"
+    );
 }

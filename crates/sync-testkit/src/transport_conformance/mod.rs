@@ -24,13 +24,17 @@ pub mod fetch;
 mod fixtures;
 mod harness;
 pub mod manners;
+mod process;
 pub mod pull;
 pub mod push;
 pub mod reach;
 mod real_server;
+mod section;
 mod skip;
+mod trail;
 
 pub use harness::{Ability, Circumstance, TransportHarness};
+pub use process::ServerProcess;
 pub use real_server::RealServer;
 pub use skip::{Outcome, Skipped};
 
@@ -40,9 +44,11 @@ use crate::conformance;
 
 /// Runs one behaviour as [`conformance::run`] does. One that is skipped is named on standard error
 /// and fails where the environment has `CI`, unless `skips` lists it; one that is listed and was
-/// not skipped fails.
+/// not skipped fails. Where one of a server's fails, its section in `docs/protocol.md` is named.
 pub fn run(name: &str, skips: &[&str], behavior: impl Future<Output = Outcome>) {
+    let where_it_stands = section::Named(name);
     let outcome = conformance::run(behavior);
+    drop(where_it_stands);
     let listed = skips.contains(&name);
     let strict = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     match skip::judge(name, outcome, listed, strict) {
@@ -57,6 +63,8 @@ pub fn run(name: &str, skips: &[&str], behavior: impl Future<Output = Outcome>) 
 pub struct Behavior {
     /// Its name.
     pub name: &'static str,
+    /// What it is about: the module that it is in.
+    pub theme: &'static str,
     /// Runs it.
     pub run: for<'a> fn(&'a dyn TransportHarness) -> BoxFuture<'a, Outcome>,
 }
@@ -111,6 +119,7 @@ macro_rules! transport_conformance {
         &[$($(
             $crate::transport_conformance::Behavior {
                 name: stringify!($name),
+                theme: stringify!($theme),
                 run: |harness| Box::pin($crate::transport_conformance::$theme::$name(harness)),
             },
         )*)*]
@@ -158,8 +167,8 @@ macro_rules! transport_conformance {
                 a_create_of_what_exists_is_a_conflict,
                 the_time_of_a_conflict_is_that_of_the_servers_record,
                 an_update_of_what_was_deleted_is_no_success,
-                an_update_of_what_is_missing_is_gone,
-                a_delete_of_what_is_missing_is_gone,
+                an_update_of_what_is_missing_is_no_success,
+                a_delete_of_what_is_missing_leaves_nothing,
                 a_forced_update_overwrites_a_newer_version,
                 a_forced_delete_removes_a_newer_version,
                 what_is_pushed_arrives_exactly,
@@ -198,7 +207,7 @@ macro_rules! transport_conformance {
                 a_batch_is_taken_in_part,
                 upserts_and_deletes_share_a_batch,
                 kinds_share_a_batch,
-                what_is_gone_inside_a_batch_is_gone,
+                a_delete_of_what_is_missing_holds_no_batch_up,
                 a_batch_that_comes_again_takes_effect_once,
                 a_missing_result_is_trouble_for_its_operation,
                 a_doubled_result_is_trouble_for_its_operation,
@@ -303,8 +312,8 @@ macro_rules! server_conformance {
                 a_create_of_what_exists_is_a_conflict,
                 the_time_of_a_conflict_is_that_of_the_servers_record,
                 an_update_of_what_was_deleted_is_no_success,
-                an_update_of_what_is_missing_is_gone,
-                a_delete_of_what_is_missing_is_gone,
+                an_update_of_what_is_missing_is_no_success,
+                a_delete_of_what_is_missing_leaves_nothing,
                 a_forced_update_overwrites_a_newer_version,
                 a_forced_delete_removes_a_newer_version,
                 what_is_pushed_arrives_exactly,
@@ -320,7 +329,7 @@ macro_rules! server_conformance {
                 a_batch_is_taken_in_part,
                 upserts_and_deletes_share_a_batch,
                 kinds_share_a_batch,
-                what_is_gone_inside_a_batch_is_gone,
+                a_delete_of_what_is_missing_holds_no_batch_up,
                 a_batch_that_comes_again_takes_effect_once,
             }
             reach {

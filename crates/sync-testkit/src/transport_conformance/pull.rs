@@ -13,23 +13,36 @@ use super::{Ability, Circumstance, Outcome};
 pub async fn rows_come_in_the_order_of_the_server(harness: Harness<'_>) -> Outcome {
     seed(harness, [("b", 1), ("c", 2), ("a", 3)]).await;
     let page = pull(harness, all_notes()).await;
-    assert_eq!(ids(&page), ["b", "c", "a"]);
+    assert_eq!(
+        ids(&page),
+        ["b", "c", "a"],
+        "the order is that of the stamps"
+    );
     Ok(())
 }
 
 pub async fn a_kind_without_rows_is_an_empty_page(harness: Harness<'_>) -> Outcome {
     let page = pull(harness, all_notes()).await;
-    assert!(page.items.is_empty(), "{page:?}");
-    assert_eq!(page.next_page_token, None);
+    assert!(
+        page.items.is_empty(),
+        "a kind without rows is a page without items, not {page:?}"
+    );
+    assert_eq!(page.next_page_token, None, "the last page has no token");
     Ok(())
 }
+
+const OWN_KIND: &str = "a list has the rows of its own kind";
 
 pub async fn pulls_of_kinds_are_apart(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1)]).await;
     harness.seed(LISTS, vec![note("of-a-list", 1)]).await;
-    assert_eq!(ids(&pull(harness, all_notes()).await), ["a"]);
+    assert_eq!(ids(&pull(harness, all_notes()).await), ["a"], "{OWN_KIND}");
     let lists = PullRequest::new(kind(LISTS), 100);
-    assert_eq!(ids(&pull(harness, lists).await), ["of-a-list"]);
+    assert_eq!(
+        ids(&pull(harness, lists).await),
+        ["of-a-list"],
+        "{OWN_KIND}"
+    );
     Ok(())
 }
 
@@ -37,7 +50,8 @@ pub async fn a_pull_from_a_stamp_includes_it(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1), ("b", 2), ("c", 3)]).await;
     let mut request = all_notes();
     request.since = Some(stamp_of(harness, "b").await);
-    assert_eq!(ids(&pull(harness, request).await), ["b", "c"]);
+    let page = pull(harness, request).await;
+    assert_eq!(ids(&page), ["b", "c"], "`updatedSince` is inclusive");
     Ok(())
 }
 
@@ -57,7 +71,9 @@ pub async fn a_keyset_passes_over_what_was_seen_of_a_stamp(harness: Harness<'_>)
     let mut request = all_notes();
     request.since = Some(stamp_of(harness, "c").await);
     request.after_id = Some(id("c"));
-    assert_eq!(ids(&pull(harness, request).await), ["d", "e"]);
+    let page = pull(harness, request).await;
+    let rule = "with `afterId`: (updated_at, id) > (updatedSince, afterId)";
+    assert_eq!(ids(&page), ["d", "e"], "{rule}");
     Ok(())
 }
 
@@ -65,7 +81,8 @@ pub async fn a_limit_is_kept(harness: Harness<'_>) -> Outcome {
     seed(harness, [("a", 1), ("b", 2), ("c", 3)]).await;
     let mut request = all_notes();
     request.limit = 2;
-    assert_eq!(ids(&pull(harness, request).await), ["a", "b"]);
+    let page = pull(harness, request).await;
+    assert_eq!(ids(&page), ["a", "b"], "`limit=2` wants the first two rows");
     Ok(())
 }
 
@@ -76,7 +93,10 @@ pub async fn a_chain_of_tokens_brings_every_row_once(harness: Harness<'_>) -> Ou
     request.limit = 2;
     let mut seen = Vec::new();
     for pages in 1.. {
-        assert!(pages <= 4, "the chain does not end: {seen:?}");
+        assert!(
+            pages <= 4,
+            "the last page has no `nextPageToken`, but this chain does not end: {seen:?}"
+        );
         let page = pull(harness, request.clone()).await;
         seen.extend(ids(&page));
         let Some(token) = page.next_page_token else {
@@ -84,7 +104,11 @@ pub async fn a_chain_of_tokens_brings_every_row_once(harness: Harness<'_>) -> Ou
         };
         request.page_token = Some(token);
     }
-    assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    assert_eq!(
+        seen,
+        ["a", "b", "c", "d", "e"],
+        "a chain of tokens brings every row once"
+    );
     Ok(())
 }
 
@@ -93,12 +117,20 @@ pub async fn tombstones_come_where_they_are_asked_for(harness: Harness<'_>) -> O
     seed(harness, [("a", 1), ("b", 2)]).await;
     harness.delete(NOTES, "a").await;
     let page = pull(harness, all_notes()).await;
-    assert_eq!(ids(&page), ["b", "a"], "a deletion is the newest change");
+    assert_eq!(
+        ids(&page),
+        ["b", "a"],
+        "`includeDeleted=true` brings tombstones too, and a deletion is the newest change"
+    );
     let deleted = page
         .items
         .iter()
         .map(|row| record(row.clone()).is_deleted());
-    assert_eq!(deleted.collect::<Vec<_>>(), [false, true]);
+    assert_eq!(
+        deleted.collect::<Vec<_>>(),
+        [false, true],
+        "a tombstone has `deleted_at` set, a live row has not"
+    );
     Ok(())
 }
 
@@ -107,7 +139,12 @@ pub async fn tombstones_stay_away_where_they_are_not_asked_for(harness: Harness<
     harness.delete(NOTES, "a").await;
     let mut request = all_notes();
     request.include_deleted = false;
-    assert_eq!(ids(&pull(harness, request).await), ["b"]);
+    let page = pull(harness, request).await;
+    assert_eq!(
+        ids(&page),
+        ["b"],
+        "`includeDeleted=false` brings no tombstone"
+    );
     Ok(())
 }
 
@@ -119,7 +156,12 @@ pub async fn a_filter_is_passed_on_to_the_letter(harness: Harness<'_>) -> Outcom
     harness.seed(NOTES, rows).await;
     let mut request = all_notes();
     request.filter = vec![("list".to_owned(), list.to_owned())];
-    assert_eq!(ids(&pull(harness, request).await), ["a", "c"]);
+    let page = pull(harness, request).await;
+    assert_eq!(
+        ids(&page),
+        ["a", "c"],
+        "the filter `list` is kept to the letter"
+    );
     Ok(())
 }
 
@@ -157,11 +199,19 @@ async fn assert_comes_exactly(harness: Harness<'_>, row: Value) {
         assert_eq!(items, [row]);
         return;
     }
-    assert_eq!(items, [stored(harness, "a").await]);
+    assert_eq!(
+        items,
+        [stored(harness, "a").await],
+        "the list (left) shows a record as `GET` of it does (right)"
+    );
     for (field, value) in row.as_object().into_iter().flatten() {
         let servers_own = ["updated_at", "createdAt"].contains(&field.as_str());
         if !servers_own && !field.starts_with('_') {
-            assert_eq!(items[0].get(field), Some(value), "`{field}`");
+            assert_eq!(
+                items[0].get(field),
+                Some(value),
+                "`{field}` has to come (left) as it was put (right)"
+            );
         }
     }
 }

@@ -5,10 +5,11 @@ use sync_core::transport::{PushChange, PushOutcome, PushRequest};
 use sync_core::{ChangedFields, Precondition};
 
 use super::fixtures::{
-    Harness, IDS, NOTES, accepted, all_notes, assert_effects, assert_is_stored, assert_version,
-    create, delete, if_current, if_seconds, if_stamp, need, pull, push, record, seed, stored,
-    upsert,
+    Harness, IDS, NOTES, accepted, all_notes, assert_effects, assert_is_stored,
+    assert_nothing_left, assert_nothing_stored, assert_version, create, delete, if_current,
+    if_seconds, if_stamp, need, pull, push, record, seed, stored, upsert,
 };
+use super::trail::outcome as told;
 use super::{Ability, Outcome};
 
 pub async fn a_create_is_stored(harness: Harness<'_>) -> Outcome {
@@ -25,9 +26,13 @@ pub async fn an_update_on_the_newest_version_is_stored(harness: Harness<'_>) -> 
     let update = upsert("k1", "a", json!({"title": "mine"}), check);
     let state = accepted(push(harness, update).await.unwrap());
     let newest = stored(harness, "a").await;
-    assert_eq!(newest["title"], "mine");
+    assert_eq!(newest["title"], "mine", "what was put has to be stored");
     assert_is_stored(state.as_ref(), &newest);
-    assert_eq!(stored(harness, "b").await["title"], "note b");
+    assert_eq!(
+        stored(harness, "b").await["title"],
+        "note b",
+        "only `a` was updated"
+    );
     Ok(())
 }
 
@@ -72,16 +77,28 @@ pub async fn a_delete_on_the_newest_version_is_done(harness: Harness<'_>) -> Out
     seed(harness, [("a", 1), ("b", 1)]).await;
     let deletion = delete("k1", "a", if_current(harness, "a").await);
     let state = accepted(push(harness, deletion).await.unwrap());
-    assert!(state.is_none_or(|state| state.is_deleted()));
-    assert_eq!(harness.stored(NOTES, "a").await, None);
-    assert!(harness.stored(NOTES, "b").await.is_some());
+    assert!(
+        state.as_ref().is_none_or(|state| state.is_deleted()),
+        "a delete is answered by the tombstone or without a body, not by {state:?}"
+    );
+    assert_nothing_stored(harness, "a").await;
+    assert!(
+        harness.stored(NOTES, "b").await.is_some(),
+        "only `a` was deleted, and `b` is gone too"
+    );
     Ok(())
 }
+
+const UNCHANGED: &str = "what is answered by 409 changes nothing";
 
 /// The outcome must be a conflict; with a record, it must be this one.
 fn assert_conflict(outcome: &PushOutcome, stored: &Value) {
     let PushOutcome::Conflict { state, .. } = outcome else {
-        panic!("the server has a newer version, but the transport says {outcome:?}");
+        panic!(
+            "the server has a newer version than the push names, so this is 409 with `current` and \
+             changes nothing; but it is {}",
+            told(outcome)
+        );
     };
     assert_is_stored(state.as_ref(), stored);
 }
@@ -92,7 +109,7 @@ pub async fn an_update_on_an_old_version_is_a_conflict(harness: Harness<'_>) -> 
     let newest = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
     let update = upsert("k1", "a", json!({"title": "mine"}), old);
     assert_conflict(&push(harness, update).await.unwrap(), &newest);
-    assert_eq!(stored(harness, "a").await, newest);
+    assert_eq!(stored(harness, "a").await, newest, "{UNCHANGED}");
     Ok(())
 }
 
@@ -102,7 +119,7 @@ pub async fn a_delete_on_an_old_version_is_a_conflict(harness: Harness<'_>) -> O
     let newest = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
     let outcome = push(harness, delete("k1", "a", old)).await.unwrap();
     assert_conflict(&outcome, &newest);
-    assert_eq!(stored(harness, "a").await, newest);
+    assert_eq!(stored(harness, "a").await, newest, "{UNCHANGED}");
     Ok(())
 }
 
@@ -110,7 +127,7 @@ pub async fn a_create_of_what_exists_is_a_conflict(harness: Harness<'_>) -> Outc
     need(harness, Ability::IfAbsent)?;
     let theirs = harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
     assert_conflict(&push(harness, create("a")).await.unwrap(), &theirs);
-    assert_eq!(stored(harness, "a").await, theirs);
+    assert_eq!(stored(harness, "a").await, theirs, "{UNCHANGED}");
     Ok(())
 }
 
@@ -127,9 +144,29 @@ pub async fn the_time_of_a_conflict_is_that_of_the_servers_record(harness: Harne
         }
         // Nothing is said, or nothing but the record: the engine takes its stamp.
         PushOutcome::Conflict { .. } => {}
-        other => panic!("a conflict, not {other:?}"),
+        other => panic!(
+            "an outdated `_baseUpdatedAt` is answered by 409, not {}",
+            told(&other)
+        ),
     }
     Ok(())
+}
+
+/// An edit of what is not there must not be taken: 404, 410, or 409 whose `current` is null, a
+/// tombstone, or left out.
+fn assert_not_taken(outcome: &PushOutcome) {
+    let (PushOutcome::Conflict { state, .. } | PushOutcome::Gone { state }) = outcome else {
+        panic!(
+            "an update of what is not there is answered by 404, 410, or 409 with `current` null or a \
+             tombstone, but this is {}",
+            told(outcome)
+        );
+    };
+    let shows_nothing = state.as_ref().is_none_or(|state| state.is_deleted());
+    assert!(
+        shows_nothing,
+        "there is no live record, and the answer shows one: {state:?}"
+    );
 }
 
 pub async fn an_update_of_what_was_deleted_is_no_success(harness: Harness<'_>) -> Outcome {
@@ -137,32 +174,24 @@ pub async fn an_update_of_what_was_deleted_is_no_success(harness: Harness<'_>) -
     let old = if_current(harness, "a").await;
     harness.delete(NOTES, "a").await;
     let update = upsert("k1", "a", json!({"title": "mine"}), old);
-    match push(harness, update).await.unwrap() {
-        PushOutcome::Conflict { state, .. } | PushOutcome::Gone { state } => {
-            assert!(
-                state.as_ref().is_none_or(|state| state.is_deleted()),
-                "{state:?}"
-            );
-        }
-        other => panic!("a conflict with a deletion, or gone, not {other:?}"),
-    }
-    assert_eq!(harness.stored(NOTES, "a").await, None);
+    assert_not_taken(&push(harness, update).await.unwrap());
+    assert_nothing_stored(harness, "a").await;
     Ok(())
 }
 
-pub async fn an_update_of_what_is_missing_is_gone(harness: Harness<'_>) -> Outcome {
+pub async fn an_update_of_what_is_missing_is_no_success(harness: Harness<'_>) -> Outcome {
     let update = upsert("k1", "a", json!({"title": "mine"}), if_seconds(1));
-    let outcome = push(harness, update).await.unwrap();
-    assert!(matches!(outcome, PushOutcome::Gone { .. }), "{outcome:?}");
-    assert_eq!(harness.stored(NOTES, "a").await, None);
+    assert_not_taken(&push(harness, update).await.unwrap());
+    assert_nothing_stored(harness, "a").await;
     Ok(())
 }
 
-pub async fn a_delete_of_what_is_missing_is_gone(harness: Harness<'_>) -> Outcome {
+pub async fn a_delete_of_what_is_missing_leaves_nothing(harness: Harness<'_>) -> Outcome {
     let outcome = push(harness, delete("k1", "a", if_seconds(1)))
         .await
         .unwrap();
-    assert!(matches!(outcome, PushOutcome::Gone { .. }), "{outcome:?}");
+    assert_nothing_left(&outcome);
+    assert_nothing_stored(harness, "a").await;
     Ok(())
 }
 
@@ -172,7 +201,7 @@ pub async fn a_forced_update_overwrites_a_newer_version(harness: Harness<'_>) ->
     let update = upsert("k1", "a", json!({"title": "mine"}), Precondition::Force);
     let state = accepted(push(harness, update).await.unwrap());
     let newest = stored(harness, "a").await;
-    assert_eq!(newest["title"], "mine");
+    assert_eq!(newest["title"], "mine", "what was put has to be stored");
     if let Some(state) = state {
         assert_version(&state, &newest);
     }
@@ -184,7 +213,7 @@ pub async fn a_forced_delete_removes_a_newer_version(harness: Harness<'_>) -> Ou
     harness.edit(NOTES, "a", json!({"title": "theirs"})).await;
     let outcome = push(harness, delete("k1", "a", Precondition::Force)).await;
     accepted(outcome.unwrap());
-    assert_eq!(harness.stored(NOTES, "a").await, None);
+    assert_nothing_stored(harness, "a").await;
     Ok(())
 }
 
@@ -199,7 +228,11 @@ pub async fn what_is_pushed_arrives_exactly(harness: Harness<'_>) -> Outcome {
     accepted(push(harness, op).await.unwrap());
     let stored = stored(harness, "a").await;
     for (field, value) in fields.as_object().into_iter().flatten() {
-        assert_eq!(stored.get(field), Some(value), "`{field}`");
+        assert_eq!(
+            stored.get(field),
+            Some(value),
+            "`{field}` has to be stored (left) as it was put (right)"
+        );
     }
     Ok(())
 }
@@ -207,7 +240,11 @@ pub async fn what_is_pushed_arrives_exactly(harness: Harness<'_>) -> Outcome {
 pub async fn ids_of_every_form_are_pushed(harness: Harness<'_>) -> Outcome {
     for id in IDS {
         accepted(push(harness, create(id)).await.unwrap());
-        assert_eq!(stored(harness, id).await["id"], id);
+        assert_eq!(
+            stored(harness, id).await["id"],
+            id,
+            "a path's segments are percent-encoded, and an id is kept as it is"
+        );
     }
     Ok(())
 }
@@ -222,12 +259,15 @@ pub async fn a_push_of_changed_fields_carries_the_whole_record(harness: Harness<
     accepted(push(harness, op).await.unwrap());
     let stored = stored(harness, "a").await;
     assert_eq!(stored["title"], "mine");
-    assert_eq!(stored["text"], "not changed");
+    assert_eq!(
+        stored["text"], "not changed",
+        "a `PUT` carries the whole record, and all of it is stored"
+    );
     let names = stored.as_object().into_iter().flat_map(|row| row.keys());
     let foreign: Vec<_> = names.filter(|name| name.starts_with('_')).collect();
     assert!(
         foreign.is_empty(),
-        "of the wire, not of the record: {foreign:?}"
+        "names that begin with `_` are messages, not to be stored: {foreign:?}"
     );
     Ok(())
 }
@@ -237,8 +277,15 @@ pub async fn the_same_key_takes_effect_once(harness: Harness<'_>) -> Outcome {
     let first = push(harness, create("a")).await.unwrap();
     let stored_first = stored(harness, "a").await;
     let again = push(harness, create("a")).await.unwrap();
-    assert_eq!(again, first, "the same answer");
-    assert_eq!(stored(harness, "a").await, stored_first);
+    assert_eq!(
+        again, first,
+        "a key that comes again gets the answer that it got"
+    );
+    assert_eq!(
+        stored(harness, "a").await,
+        stored_first,
+        "a key that comes again changes nothing, the stamp included"
+    );
     assert_effects(harness, "a", 1).await;
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::fixtures::{
     Harness, NOTES, accepted, all_notes, assert_effects, create, fetch, id, if_current, kind, need,
     pull, pull_error, push, push_through, seed, set, stored, upsert,
 };
+use super::trail::outcome as told;
 use super::{Ability, Circumstance, Outcome};
 
 pub async fn an_unreachable_server_was_surely_not_asked(harness: Harness<'_>) -> Outcome {
@@ -237,7 +238,8 @@ pub async fn calls_side_by_side_get_their_own_answers(harness: Harness<'_>) -> O
         .map(Result::unwrap)
         .collect();
     assert_eq!(done.len(), CALLS);
-    assert_eq!(pull(harness, all_notes()).await.items.len(), CALLS);
+    let listed = pull(harness, all_notes()).await.items.len();
+    assert_eq!(listed, CALLS, "every record that was put is in the list");
     Ok(())
 }
 
@@ -256,10 +258,19 @@ pub async fn of_pushes_side_by_side_on_one_version_one_wins(harness: Harness<'_>
         match outcome.unwrap() {
             PushOutcome::Accepted { .. } => winners.push(key),
             PushOutcome::Conflict { .. } => {}
-            other => panic!("taken or a conflict, not {other:?}"),
+            other => panic!("such a push is taken or 409, not {}", told(&other)),
         }
     }
-    assert_eq!(winners.len(), 1, "{winners:?}");
-    assert_eq!(stored(harness, "a").await["title"], winners[0]);
+    assert_eq!(
+        winners.len(),
+        1,
+        "of pushes with the same `_baseUpdatedAt` one is taken, the others are 409: check, write and \
+         stamp are one transaction. Taken: {winners:?}"
+    );
+    assert_eq!(
+        stored(harness, "a").await["title"],
+        winners[0],
+        "what was taken is stored"
+    );
     Ok(())
 }

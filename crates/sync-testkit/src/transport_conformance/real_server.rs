@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sync_core::{Precondition, Transport};
 
 use super::fixtures::{accepted, delete, fetch, kind, push, record, upsert};
+use super::trail::{Trail, Trailed};
 use super::{Ability, Circumstance, TransportHarness};
 
 /// Your own server, reached as a device reaches it: what the suite needs besides, it asks for with
@@ -18,6 +19,10 @@ use super::{Ability, Circumstance, TransportHarness};
 /// Each behaviour wants a server of its own, or a place of its own at it, that holds nothing yet and
 /// takes any kind and any field. How it may go wrong is not in anybody's hand here, so what a
 /// transport makes of that is not shown; nor is what needs stamps that the server did not write.
+///
+/// Where a behaviour fails, the test's output ends with what the server was asked last, as method, path and
+/// headers, and how its answers were understood. A server that is a program of its own is started by
+/// [`ServerProcess`](super::ServerProcess).
 ///
 /// ```
 /// use sync_rest::RestTransport;
@@ -38,6 +43,7 @@ pub struct RealServer {
     cannot: Vec<Ability>,
     kept: Vec<Box<dyn Any + Send + Sync>>,
     keys: AtomicU32,
+    trail: Arc<Trail>,
 }
 
 impl fmt::Debug for RealServer {
@@ -53,11 +59,13 @@ impl RealServer {
     /// [`server_conformance!`](crate::server_conformance!) needs, batches as the transport has them.
     #[must_use]
     pub fn new(transport: impl Transport + 'static) -> Self {
+        let trail = Arc::new(Trail::default());
         Self {
-            transport: Arc::new(transport),
+            transport: Arc::new(Trailed::new(transport, Arc::clone(&trail))),
             cannot: Vec::new(),
             kept: Vec::new(),
             keys: AtomicU32::new(0),
+            trail,
         }
     }
 
@@ -73,6 +81,12 @@ impl RealServer {
     pub fn keep(mut self, what: impl Any + Send + Sync) -> Self {
         self.kept.push(Box::new(what));
         self
+    }
+
+    /// What the server was asked last.
+    #[cfg(test)]
+    pub(super) fn trail(&self) -> String {
+        self.trail.to_string()
     }
 
     /// A forced write of somebody else.
@@ -92,6 +106,14 @@ impl RealServer {
         let mut fields = record(fields.clone()).into_fields();
         fields.retain(|name, _| name != "updated_at" && name != "deleted_at");
         fields
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.trail);
+        }
     }
 }
 
@@ -129,11 +151,18 @@ impl TransportHarness for RealServer {
             let id = record(row.clone()).id().unwrap();
             // On a server with coarse stamps two of them may share one, and their order be another.
             for attempt in 0.. {
-                assert!(attempt < 10_000, "the server's stamps do not grow");
+                assert!(
+                    attempt < 10_000,
+                    "every change gives a record a later stamp, but the server's stamps do not grow"
+                );
                 self.write(kind, id.as_str(), Some(Self::unstamped(&row).into()))
                     .await;
-                let stored = self.stored(kind, id.as_str()).await.unwrap();
-                let stamp = record(stored).stamp().unwrap().unix_nanos();
+                let stored = self.stored(kind, id.as_str()).await;
+                let stamp = stored.and_then(|stored| record(stored).stamp().ok());
+                let stamp = stamp.unwrap_or_else(|| {
+                    panic!("`{kind}/{id}` was put by force, and `GET` finds no live record with a stamp (`updated_at`)")
+                });
+                let stamp = stamp.unix_nanos();
                 if newest.is_none_or(|newest| newest < stamp) {
                     newest = Some(stamp);
                     break;
@@ -147,7 +176,10 @@ impl TransportHarness for RealServer {
         let mut whole = stored.map_or_else(Map::new, |stored| Self::unstamped(&stored));
         whole.extend(record(fields).into_fields());
         self.write(kind, id, Some(whole.into())).await;
-        self.stored(kind, id).await.unwrap()
+        let stored = self.stored(kind, id).await;
+        stored.unwrap_or_else(|| {
+            panic!("`{kind}/{id}` was put by force, and `GET` finds no live record")
+        })
     }
 
     async fn delete(&self, kind: &str, id: &str) {

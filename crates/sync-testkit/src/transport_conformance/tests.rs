@@ -1,5 +1,11 @@
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use sync_rest::RestTransport;
+
 use super::skip::judge;
-use super::{Ability, BEHAVIORS, Skipped};
+use super::{Ability, BEHAVIORS, RealServer, SERVER_BEHAVIORS, Skipped, section};
+use crate::{MockServer, conformance};
 
 /// Every module of behaviours.
 const SOURCES: [&str; 7] = [
@@ -56,5 +62,45 @@ fn a_listed_behavior_that_was_shown_fails() {
                 .unwrap_err()
                 .contains("take it off")
         );
+    }
+}
+
+/// The page that the messages name, here as the server's author reads it.
+const PROTOCOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
+
+#[test]
+fn every_behavior_of_a_server_names_a_section_that_is_there() {
+    let page = std::fs::read_to_string(PROTOCOL).unwrap();
+    let headings: Vec<_> = page.lines().filter(|line| line.starts_with('#')).collect();
+    for behavior in SERVER_BEHAVIORS {
+        let section = section::of(behavior.name).unwrap();
+        let is_there = |heading: &&str| heading.trim_start_matches('#').trim().starts_with(section);
+        assert!(headings.iter().any(is_there), "{section}");
+    }
+}
+
+#[test]
+fn a_failure_shows_what_the_server_was_asked_and_what_it_answered() {
+    let name = "an_update_on_an_old_version_is_a_conflict";
+    let behavior = SERVER_BEHAVIORS.iter().find(|known| known.name == name);
+    let (trail, message) = conformance::run(async {
+        let mock = MockServer::builder().checks_base(false);
+        let mock = mock.start().await.unwrap();
+        let transport = RestTransport::builder(mock.url()).build().unwrap();
+        let server = RealServer::new(transport).keep(mock);
+        let run = AssertUnwindSafe((behavior.unwrap().run)(&server));
+        let panic = run.catch_unwind().await.unwrap_err();
+        (server.trail(), panic.downcast::<String>().unwrap())
+    });
+    assert!(message.contains("409 with `current`"), "{message}");
+    assert!(message.contains("a success (2xx)"), "{message}");
+    for shown in [
+        "asked:    PUT /conformance_notes/a, X-Force-Update: true,",
+        "asked:    PUT /conformance_notes/a, _baseUpdatedAt 20",
+        "X-Idempotency-Key: k1, body {",
+        "answered: a success (2xx) with {",
+        "asked:    GET /conformance_notes/a",
+    ] {
+        assert!(trail.contains(shown), "no `{shown}` in:\n{trail}");
     }
 }

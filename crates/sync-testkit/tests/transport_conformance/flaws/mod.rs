@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use sync_core::ServerState;
+use sync_core::transport::{PushChange, PushOp, PushOutcome, PushResult};
 use sync_testkit::transport_conformance::{BEHAVIORS, Behavior};
 use sync_testkit::{MockServer, conformance};
 
 use crate::harness::RestHarness;
-use crate::wrong::{Flaw, Wrong};
+use crate::wrong::{Call, Flaw, Reply, Wrong};
 
 /// A flaw, and the behaviours that must notice it.
 type Row = (&'static str, Flaw, &'static [&'static str]);
@@ -156,4 +158,38 @@ fn every_behavior_notices_a_flaw() {
         unproved.is_empty(),
         "nothing shows that these can fail: {unproved:?}"
     );
+}
+
+/// What a server may choose of an operation on a record that is not there.
+#[test]
+fn what_is_missing_may_be_answered_in_every_way_that_the_protocol_has() {
+    let a_conflict_with_null = tells_outcome!(|_, outcome| match outcome {
+        PushOutcome::Gone { .. } => PushOutcome::Conflict {
+            state: Some(ServerState::gone()),
+            time: None
+        },
+        other => other,
+    });
+    let a_delete_that_is_done = tells_outcome!(|op, outcome| match (&op.change, outcome) {
+        (PushChange::Delete, PushOutcome::Gone { .. }) => PushOutcome::Accepted { state: None },
+        (_, other) => other,
+    });
+    for (name, ways) in [
+        (
+            "an_update_of_what_is_missing_is_no_success",
+            &[a_conflict_with_null][..],
+        ),
+        (
+            "a_delete_of_what_is_missing_leaves_nothing",
+            &[a_conflict_with_null, a_delete_that_is_done],
+        ),
+        (
+            "a_delete_of_what_is_missing_holds_no_batch_up",
+            &[a_conflict_with_null, a_delete_that_is_done],
+        ),
+    ] {
+        for way in ways {
+            assert!(!notices(behavior(name), *way), "{name}");
+        }
+    }
 }

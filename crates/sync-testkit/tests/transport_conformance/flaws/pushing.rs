@@ -33,7 +33,7 @@ pub(super) const PUSHES: &[Row] = &[
             "a_delete_on_an_old_version_is_a_conflict",
             "a_create_of_what_exists_is_a_conflict",
             "an_update_of_what_was_deleted_is_no_success",
-            "an_update_of_what_is_missing_is_gone",
+            "an_update_of_what_is_missing_is_no_success",
             "of_pushes_side_by_side_on_one_version_one_wins",
         ],
     ),
@@ -109,10 +109,10 @@ pub(super) const PUSHES: &[Row] = &[
             other => other,
         }),
         &[
-            "an_update_of_what_is_missing_is_gone",
-            "a_delete_of_what_is_missing_is_gone",
+            "an_update_of_what_is_missing_is_no_success",
+            "a_delete_of_what_is_missing_leaves_nothing",
             "a_push_answered_404_or_410_is_gone",
-            "what_is_gone_inside_a_batch_is_gone",
+            "a_delete_of_what_is_missing_holds_no_batch_up",
         ],
     ),
     (
