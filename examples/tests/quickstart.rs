@@ -100,3 +100,12 @@ fn help_is_given_and_unknown_options_are_refused() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--jsno"));
     assert!(refused.stdout.is_empty());
 }
+
+#[test]
+fn the_quick_start_shows_what_its_program_prints() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/quick-start.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let shown = page.split("```text\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    assert_eq!(run("two_devices", &[]).stdout(), shown);
+}

@@ -1,22 +1,32 @@
-//! The suite for servers, asked over HTTP.
+//! The suite for servers, asked over HTTP of the program itself: nothing here knows that it is written in Rust.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "the lints spare tests, but not the helpers beside them"
 )]
 
-mod support;
+use std::process::{Command, Stdio};
 
-use support::Server;
 use sync_rest::RestTransport;
 use sync_testkit::server_conformance;
-use sync_testkit::transport_conformance::{Ability, RealServer};
+use sync_testkit::transport_conformance::{Ability, RealServer, ServerProcess};
 
+/// A server of its own, with an empty database, for each behaviour.
 async fn fresh() -> RealServer {
-    let server = Server::start().await;
-    let transport = RestTransport::builder(&server.url).build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let started = ServerProcess::start(|address| {
+        // Yours, told its address in its own way: `Command::new("./my-server")`.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_axum-server"));
+        command.arg(folder.path().join("server.db"));
+        command.arg(address.to_string()).stdout(Stdio::null());
+        command
+    });
+    let process = started.await.unwrap_or_else(|why| panic!("{why}"));
+    let transport = RestTransport::builder(process.url()).build().unwrap();
     RealServer::new(transport)
         .without([Ability::Filter, Ability::LiveChannel, Ability::PageTokens])
-        .keep(server)
+        .keep(process)
+        .keep(folder)
 }
 
 server_conformance!(fresh(), skips: [

@@ -113,6 +113,12 @@ fn the_guides_for_apps_show_code_that_is_run() {
 }
 
 #[test]
+fn the_quick_start_shows_an_example_as_it_is() {
+    let example = project().join("examples/two_devices.rs");
+    assert_shown("quick-start.md", &[example]);
+}
+
+#[test]
 fn the_page_for_servers_shows_the_tests_of_one() {
     let tests = project().join("examples/axum-server/tests/conformance.rs");
     assert_shown("server-requirements.md", &[tests]);
