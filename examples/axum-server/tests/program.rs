@@ -4,9 +4,11 @@
     reason = "the lints spare tests, but not the helpers beside them"
 )]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use sync_testkit::transport_conformance::ServerProcess;
 
 /// What it says before it gives up, called in this folder.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
@@ -54,4 +56,22 @@ fn an_address_that_is_taken_is_named_with_the_reason() {
         said.starts_with(&format!("cannot serve on {address}: ")),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn a_process_serves_until_it_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut served = None;
+    let started = ServerProcess::start(|address| {
+        served = Some(address);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_axum-server"));
+        program.arg(folder.path().join("server.db"));
+        program.arg(address.to_string()).stdout(Stdio::null());
+        program
+    });
+    let process = started.await.unwrap();
+    let health = reqwest::get(format!("{}/health", process.url())).await;
+    assert_eq!(health.unwrap().status(), 200);
+    drop(process);
+    assert!(TcpStream::connect(served.unwrap()).is_err());
 }

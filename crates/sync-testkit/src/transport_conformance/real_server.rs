@@ -138,7 +138,11 @@ impl TransportHarness for RealServer {
                 | Ability::PageTokens
                 | Ability::Tombstones
         );
-        of_servers && !self.cannot.contains(&ability)
+        let is_there = of_servers && !self.cannot.contains(&ability);
+        if is_there {
+            self.trail.relies_on(ability);
+        }
+        is_there
     }
 
     fn secret(&self) -> Option<String> {

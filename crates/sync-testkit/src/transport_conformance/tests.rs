@@ -5,7 +5,7 @@ use sync_rest::RestTransport;
 
 use super::skip::judge;
 use super::{Ability, BEHAVIORS, RealServer, SERVER_BEHAVIORS, Skipped, section};
-use crate::{MockServer, conformance};
+use crate::{MockServer, MockServerBuilder, conformance};
 
 /// Every module of behaviours.
 const SOURCES: [&str; 7] = [
@@ -79,19 +79,25 @@ fn every_behavior_of_a_server_names_a_section_that_is_there() {
     }
 }
 
-#[test]
-fn a_failure_shows_what_the_server_was_asked_and_what_it_answered() {
-    let name = "an_update_on_an_old_version_is_a_conflict";
+/// What the failure of a behaviour says, and the trail beside it, on a server that breaks a rule.
+fn failure(name: &str, server: MockServerBuilder) -> (String, String) {
     let behavior = SERVER_BEHAVIORS.iter().find(|known| known.name == name);
-    let (trail, message) = conformance::run(async {
-        let mock = MockServer::builder().checks_base(false);
-        let mock = mock.start().await.unwrap();
+    conformance::run(async {
+        let mock = server.start().await.unwrap();
         let transport = RestTransport::builder(mock.url()).build().unwrap();
         let server = RealServer::new(transport).keep(mock);
         let run = AssertUnwindSafe((behavior.unwrap().run)(&server));
         let panic = run.catch_unwind().await.unwrap_err();
-        (server.trail(), panic.downcast::<String>().unwrap())
-    });
+        (*panic.downcast::<String>().unwrap(), server.trail())
+    })
+}
+
+#[test]
+fn a_failure_shows_what_the_server_was_asked_and_what_it_answered() {
+    let (message, trail) = failure(
+        "an_update_on_an_old_version_is_a_conflict",
+        MockServer::builder().checks_base(false),
+    );
     assert!(message.contains("409 with `current`"), "{message}");
     assert!(message.contains("a success (2xx)"), "{message}");
     for shown in [
@@ -103,4 +109,14 @@ fn a_failure_shows_what_the_server_was_asked_and_what_it_answered() {
     ] {
         assert!(trail.contains(shown), "no `{shown}` in:\n{trail}");
     }
+    assert!(!trail.contains("optional"), "{trail}");
+}
+
+#[test]
+fn a_failure_of_what_is_optional_says_how_to_leave_it_out() {
+    let server = MockServer::builder().ignore_keys(true);
+    let (message, trail) = failure("the_same_key_takes_effect_once", server);
+    assert!(message.contains("a key that comes again"), "{message}");
+    let way_out = "If the server does not honour idempotency keys: `.without([Ability::Keys])`";
+    assert!(trail.contains(way_out), "{trail}");
 }

@@ -13,24 +13,40 @@ use sync_core::transport::{
 };
 use sync_core::{Precondition, ServerState, Transport, TransportError};
 
+use super::Ability;
+
 /// So many lines are kept: what went wrong is at the end.
 const LINES: usize = 24;
 /// So many letters of a line are kept.
 const LETTERS: usize = 400;
 
-/// The last requests and answers.
+/// The last requests and answers, and what of the optional things was relied on.
 #[derive(Debug, Default)]
-pub(super) struct Trail(Mutex<VecDeque<String>>);
+pub(super) struct Trail {
+    lines: Mutex<VecDeque<String>>,
+    relied_on: Mutex<Vec<Ability>>,
+}
 
 impl Trail {
     fn add(&self, line: &str) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == LINES {
             lines.pop_front();
         }
         let shown: String = line.chars().take(LETTERS).collect();
         let more = if shown.len() < line.len() { " …" } else { "" };
         lines.push_back(format!("{shown}{more}"));
+    }
+
+    /// Something optional that the server has, because nobody said that it lacks it.
+    pub(super) fn relies_on(&self, ability: Ability) {
+        let mut relied_on = self
+            .relied_on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !relied_on.contains(&ability) {
+            relied_on.push(ability);
+        }
     }
 
     fn asked(&self, request: &str) {
@@ -48,12 +64,22 @@ impl Trail {
 
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.is_empty() {
             return f.write_str("The server was asked nothing.");
         }
         f.write_str("The last that the server was asked, and how its answers were understood:")?;
-        lines.iter().try_for_each(|line| write!(f, "\n{line}"))
+        lines.iter().try_for_each(|line| write!(f, "\n{line}"))?;
+        let relied_on = self
+            .relied_on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        relied_on.iter().try_for_each(|ability| {
+            write!(
+                f,
+                "\nThis is optional. If {ability}: `.without([Ability::{ability:?}])`, and list the behaviour under `skips`"
+            )
+        })
     }
 }
 
