@@ -77,7 +77,7 @@ impl fmt::Display for Trail {
         relied_on.iter().try_for_each(|ability| {
             write!(
                 f,
-                "\nThis is optional. If {ability}: `.without([Ability::{ability:?}])`, and list the behaviour under `skips`"
+                "\nIf {ability}, say so: `.without([Ability::{ability:?}])`, and list the behaviour under `skips`"
             )
         })
     }
