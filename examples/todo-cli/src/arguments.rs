@@ -1,5 +1,7 @@
 //! What can be asked for.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -8,6 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const AFTER: &str = "\
 Everything but `sync` works without a server and without a network.
 
+With --json a failure is JSON, too, on standard error: {\"error\", \"try\", \"exit\"}. Only a call that cannot be
+understood is answered in words.
+
 Exit codes:
   0  done
   1  failed; the message says what to do
@@ -15,36 +20,61 @@ Exit codes:
   3  synced, but conflicts wait for you: todo-cli conflicts resolve
   4  the server could not be reached, or not everything got through; nothing is lost";
 
+/// Where the list is if nobody says so.
+const FILE: &str = "todos.db";
+
 /// A to-do list that works offline and syncs when there is a network.
 #[derive(Debug, Parser)]
-#[command(name = "todo-cli", after_help = AFTER, arg_required_else_help = true)]
+#[command(
+    name = "todo-cli",
+    version,
+    after_help = AFTER,
+    arg_required_else_help = true
+)]
 pub(crate) struct Arguments {
-    /// The SQLite file that holds the list; it is made when it is not there.
     #[arg(
         long,
         global = true,
         help_heading = "Everywhere",
         value_name = "FILE",
-        env = "TODO_FILE",
-        hide_env_values = true,
-        default_value = "todos.db"
+        help = "The SQLite file that holds the list; it is made when it is not there [env: TODO_FILE] [default: todos.db]"
     )]
-    pub(crate) file: PathBuf,
-    /// The server to sync with.
+    file: Option<PathBuf>,
     #[arg(
         long,
         global = true,
         help_heading = "Everywhere",
         value_name = "URL",
-        env = "TODO_SERVER",
-        hide_env_values = true
+        help = "The server to sync with [env: TODO_SERVER]"
     )]
-    pub(crate) server: Option<String>,
+    server: Option<String>,
     /// Print JSON, for other programs.
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The environment is read here and not by clap, whose advice on wrong calls would show what is set
+/// there as required.
+impl Arguments {
+    pub(crate) fn file(&self) -> PathBuf {
+        let file = self.file.clone();
+        file.or_else(|| environment("TODO_FILE").map(PathBuf::from))
+            .unwrap_or_else(|| FILE.into())
+    }
+
+    pub(crate) fn server(&self) -> Option<String> {
+        let server = self.server.clone().filter(|url| !url.is_empty());
+        server.or_else(|| {
+            environment("TODO_SERVER").map(|server| server.to_string_lossy().into_owned())
+        })
+    }
+}
+
+/// What is empty is not set.
+fn environment(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Failed = 1,
     Usage = 2,
     Conflicts = 3,
-    Offline = 4,
+    Incomplete = 4,
 }
 
 impl From<Exit> for ExitCode {

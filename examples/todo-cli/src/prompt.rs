@@ -6,10 +6,11 @@ use console::style;
 use sync_core::Conflict;
 
 use crate::arguments::Side;
+use crate::ids::short;
 use crate::merge::{Field, Sides};
 use crate::screen::plain;
 use crate::table;
-use crate::todo::{Todo, short};
+use crate::todo::Todo;
 
 /// What a person decided.
 #[derive(Debug, Clone, PartialEq)]

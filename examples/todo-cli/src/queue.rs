@@ -1,23 +1,17 @@
-//! What waits to be sent, and conflicts, as the engine tells them.
+//! Conflicts, what was decided, and the outbox, as the engine tells them.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sync_core::store::{OpQuery, ResolvedConflict};
+use sync_core::store::ResolvedConflict;
 use sync_core::{
-    Conflict, Discarded, EntityId, EntityState, Kind, Op, OpId, OpStatus, Record, Resolution,
+    Conflict, ConflictSide, Discarded, EntityId, EntityState, Kind, OpId, Record, Resolution,
     SyncEngine, SyncEntity as _, SyncError, Undo,
 };
 
-use crate::failure::Failure;
-use crate::todo::{Todo, short};
+use crate::todo::Todo;
 
-/// Everything that waits, in the order of writing.
-pub(crate) async fn waiting(engine: &SyncEngine) -> Result<Vec<Op>, SyncError> {
-    engine.outbox().list(&OpQuery::default()).await
-}
-
-/// How far the edits of these to-dos are; those that are the server's already have no entry.
+/// How far the edits of these to-dos are.
 pub(crate) async fn states(
     engine: &SyncEngine,
     todos: &[Todo],
@@ -27,20 +21,8 @@ pub(crate) async fn states(
         .map(|todo| EntityId::new(&todo.id))
         .collect::<Result<_, _>>()?;
     let states = engine.states(&Kind::new(Todo::KIND)?, &ids).await?;
-    let waiting = states
-        .into_iter()
-        .filter(|(_, state)| *state != EntityState::Synced);
-    Ok(waiting.map(|(id, state)| (id.to_string(), state)).collect())
-}
-
-/// What becomes of an operation, in a word.
-pub(crate) fn state(op: &Op) -> &'static str {
-    match op.status {
-        OpStatus::Pending => "pending",
-        OpStatus::Deferred => "conflict",
-        OpStatus::Stuck => "stuck",
-        _ => "unknown",
-    }
+    let states = states.into_iter();
+    Ok(states.map(|(id, state)| (id.to_string(), state)).collect())
 }
 
 /// Lets what was set aside take part again; how many that are.
@@ -48,33 +30,40 @@ pub(crate) async fn retry(engine: &SyncEngine) -> Result<u64, SyncError> {
     engine.outbox().retry_all().await
 }
 
-pub(crate) async fn discard(engine: &SyncEngine, id: &EntityId) -> Result<Discarded, SyncError> {
-    engine.outbox().discard(&Kind::new(Todo::KIND)?, id).await
+pub(crate) async fn discard(engine: &SyncEngine, id: &str) -> Result<Discarded, SyncError> {
+    let (kind, id) = (Kind::new(Todo::KIND)?, EntityId::new(id)?);
+    engine.outbox().discard(&kind, &id).await
 }
 
-/// Conflicts that wait for a decision.
-pub(crate) async fn conflicts(engine: &SyncEngine) -> Result<Vec<Conflict<Todo>>, Failure> {
+/// A conflict that waits for a decision.
+pub(crate) struct Dispute {
+    /// Its sides as they are, with fields that this version does not know.
+    pub(crate) records: Conflict,
+    /// Its sides as to-dos, or why they are none: another program may have written one.
+    pub(crate) todos: Result<Conflict<Todo>, String>,
+}
+
+impl Dispute {
+    pub(crate) fn id(&self) -> &str {
+        self.records.entity_id.as_str()
+    }
+}
+
+/// Conflicts that wait for a decision. One that cannot be read is no reason not to see the others.
+pub(crate) async fn conflicts(engine: &SyncEngine) -> Result<Vec<Dispute>, SyncError> {
     let open = engine.conflicts().open().await?;
-    open.iter()
-        .map(|open| {
-            open.conflict.typed().map_err(|error| {
-                let id = short(open.conflict.entity_id.as_str());
-                let advice = "a newer version of this program may know what it is";
-                Failure::of(
-                    format_args!("the conflict of {id} cannot be shown"),
-                    &error,
-                    advice,
-                )
-            })
-        })
-        .collect()
+    let disputes = open.into_iter().map(|open| Dispute {
+        todos: open.conflict.typed().map_err(|error| error.to_string()),
+        records: open.conflict,
+    });
+    Ok(disputes.collect())
 }
 
 /// `false`: one of the sides is not what was shown any more.
-pub(crate) async fn resolve(
+pub(crate) async fn resolve<R: ConflictSide>(
     engine: &SyncEngine,
-    shown: &Conflict<Todo>,
-    resolution: Resolution<Todo>,
+    shown: &Conflict<R>,
+    resolution: Resolution<R>,
 ) -> Result<bool, SyncError> {
     engine.conflicts().resolve(shown, resolution).await
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use console::style;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::table;
@@ -30,8 +31,14 @@ pub(crate) fn table(rows: &[Vec<String>]) {
     }
 }
 
-pub(crate) fn failure(failure: &Failure) {
+pub(crate) fn failure(failure: &Failure, json: bool) {
     let mut out = io::stderr().lock();
+    if json {
+        let told =
+            json!({"error": failure.what, "try": failure.advice, "exit": failure.exit as u8});
+        let _closed = writeln!(out, "{told:#}");
+        return;
+    }
     let head = style("error:").red().bold().for_stderr();
     let _closed = writeln!(out, "{head} {}", plain(&failure.what));
     if let Some(advice) = &failure.advice {

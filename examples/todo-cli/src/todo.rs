@@ -14,9 +14,3 @@ pub(crate) struct Todo {
     /// A day, as 2026-12-24.
     pub(crate) due: Option<String>,
 }
-
-/// The end of an id is what tells it from others: its beginning is the time at which it was made.
-pub(crate) fn short(id: &str) -> &str {
-    let start = id.char_indices().rev().nth(7).map_or(0, |(place, _)| place);
-    &id[start..]
-}

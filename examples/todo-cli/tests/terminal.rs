@@ -97,6 +97,7 @@ fn a_conflict_is_shown_and_merged_field_by_field_and_both_lists_end_up_equal() {
     ann.tell(&["sync"]);
     let expected = serde_json::json!([{
         "id": id, "title": "Buy oat and rice milk", "done": false, "notes": "two litres", "due": "2026-12-24",
+        "sync": "synced",
     }]);
     assert_eq!(Value::from(list(&ann)), expected);
     assert_eq!(Value::from(list(&ben)), expected);

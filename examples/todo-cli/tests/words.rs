@@ -7,58 +7,13 @@
 
 mod support;
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use support::Device;
-
-/// What calls print, one after another, as a terminal without colours would show it.
-fn transcript(device: &Device, calls: &[&[&str]]) -> String {
-    let mut text = String::new();
-    for call in calls {
-        let output = device.run(call);
-        let quoted = call.iter().map(|word| {
-            if word.is_empty() || word.contains(' ') {
-                format!("{word:?}")
-            } else {
-                (*word).to_owned()
-            }
-        });
-        let line = quoted.collect::<Vec<_>>().join(" ");
-        write!(
-            text,
-            "$ todo-cli {line}\n{}",
-            String::from_utf8(output.stdout).unwrap()
-        )
-        .unwrap();
-        text.push_str(&String::from_utf8(output.stderr).unwrap());
-        writeln!(text, "[{}]\n", output.status.code().unwrap()).unwrap();
-    }
-    // The program's name on another system.
-    text.replace("todo-cli.exe", "todo-cli")
-}
-
-fn assert_snapshot(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/snapshots")
-        .join(name);
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path)
-        .unwrap_or_default()
-        .replace("\r\n", "\n");
-    assert!(
-        text == expected,
-        "{} says otherwise; UPDATE_SNAPSHOTS=1 writes it anew:\n{text}",
-        path.display()
-    );
-}
+use support::snapshot::{assert_snapshot, transcript};
 
 #[test]
 fn every_command_explains_itself() {
     let help: &[&[&str]] = &[
+        &["--version"],
         &["--help"],
         &["add", "--help"],
         &["list", "--help"],
@@ -89,6 +44,7 @@ fn every_failure_says_what_happened_and_what_to_do() {
         "no database, but a letter to a friend".repeat(200),
     )
     .unwrap();
+    device.sql("server.db", "CREATE TABLE records (id TEXT)");
     let calls: &[&[&str]] = &[
         &[],
         &["lits"],
@@ -110,7 +66,46 @@ fn every_failure_says_what_happened_and_what_to_do() {
         &["conflicts", "resolve", "milk"],
         &["conflicts", "undo", "milk"],
         &["conflicts", "resolve", "--take", "mine"],
+        &["status", "now"],
+        &["outbox", "list", "all"],
+        &["outbox", "retry", "milk"],
+        &["outbox", "discard"],
+        &["conflicts", "list", "--all"],
+        &["conflicts", "history", "milk"],
+        &["conflicts", "undo"],
+        &["show", "milk", "--json"],
+        &["show", "--json"],
+        &["sync", "--json"],
+        &["--server", "http://127.0.0.1:9", "sync", "--json"],
+        &["--file", "server.db", "list"],
+        &["--file", "letter.txt", "add", "Milk"],
         &["--file", "letter.txt", "list"],
+        &["--file", "letter.txt", "show", "milk"],
+        &[
+            "--file",
+            "letter.txt",
+            "edit",
+            "milk",
+            "--title",
+            "Oat milk",
+        ],
+        &["--file", "letter.txt", "done", "milk"],
+        &["--file", "letter.txt", "rm", "milk"],
+        &[
+            "--file",
+            "letter.txt",
+            "--server",
+            "http://127.0.0.1:9",
+            "sync",
+        ],
+        &["--file", "letter.txt", "status"],
+        &["--file", "letter.txt", "outbox", "list"],
+        &["--file", "letter.txt", "outbox", "retry"],
+        &["--file", "letter.txt", "outbox", "discard", "milk"],
+        &["--file", "letter.txt", "conflicts", "list"],
+        &["--file", "letter.txt", "conflicts", "resolve"],
+        &["--file", "letter.txt", "conflicts", "history"],
+        &["--file", "letter.txt", "conflicts", "undo", "milk"],
         &["--file", "no/such/folder.db", "list"],
     ];
     assert_snapshot("failures.txt", &transcript(&device, calls));
@@ -153,7 +148,7 @@ fn everything_but_sync_works_without_a_server() {
     assert!(
         device
             .tell(&["show", id])
-            .ends_with("title  Buy milk\ndone   yes\nnotes  two litres\ndue\n")
+            .ends_with("title  Buy milk\ndone   yes\nnotes  two litres\ndue\nsync   pending\n")
     );
     assert_eq!(device.tell(&["list"]).lines().count(), 2);
     assert!(device.tell(&["status"]).contains("1 open, 1 done"));

@@ -1,19 +1,15 @@
 //! `conflicts`: to-dos that were changed here and elsewhere.
 
-use std::io::{self, IsTerminal as _};
-
 use serde_json::{Value, json};
-use sync_core::{Conflict, Resolution};
+use sync_core::Record;
 
-use super::{Manner, history};
+use super::{Manner, history, resolve};
 use crate::app::App;
-use crate::arguments::{ConflictsAction, Side};
+use crate::arguments::ConflictsAction;
 use crate::failure::{Exit, Failure};
-use crate::prompt::{Decision, Prompt};
-use crate::queue;
+use crate::ids::short;
+use crate::queue::{self, Dispute};
 use crate::screen::{self, plain};
-use crate::table;
-use crate::todo::{Todo, short};
 
 pub(super) async fn run(
     app: &App,
@@ -24,117 +20,79 @@ pub(super) async fn run(
         ConflictsAction::List => list(app, manner).await,
         ConflictsAction::History => history::list(app, manner).await,
         ConflictsAction::Undo { id } => history::undo(app, manner, &id).await,
-        ConflictsAction::Resolve { id, take } => resolve(app, manner, id.as_deref(), take).await,
+        ConflictsAction::Resolve { id, take } => {
+            resolve::run(app, manner, id.as_deref(), take).await
+        }
     }
 }
 
 async fn list(app: &App, manner: &Manner) -> Result<Exit, Failure> {
     let open = queue::conflicts(&app.engine).await?;
     if manner.json {
-        let rows: Vec<Value> = open.iter().map(|conflict| {
-            json!({"op_id": conflict.op_id.to_string(), "id": conflict.entity_id.as_str(),
-                   "before": conflict.base_record(), "here": conflict.local, "server": conflict.server_record()})
-        }).collect();
-        screen::json(&rows)?;
+        let open: Vec<Value> = open.iter().map(entry).collect();
+        screen::json(&open)?;
         return Ok(Exit::Done);
     }
     if open.is_empty() {
         screen::line("no conflicts");
         return Ok(Exit::Done);
     }
-    let mut rows = vec![
-        ["id", "before", "here", "server"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for conflict in &open {
-        let side = |todo: Option<&Todo>, none: &str| plain(todo.map_or(none, |todo| &todo.title));
-        rows.push(vec![
-            short(conflict.entity_id.as_str()).to_owned(),
-            side(conflict.base_record(), "(new)"),
-            side(conflict.local.as_ref(), "(removed)"),
-            side(conflict.server_record(), "(removed)"),
-        ]);
-    }
+    let heading = ["id", "before", "here", "server"];
+    let heading = heading.map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = [heading].into_iter().chain(open.iter().map(row)).collect();
     screen::table(&rows);
     screen::line("\ndecide them: todo-cli conflicts resolve");
+    for dispute in &open {
+        if let Err(why) = &dispute.todos {
+            unreadable(dispute, why);
+        }
+    }
     Ok(Exit::Done)
 }
 
-async fn resolve(
-    app: &App,
-    manner: &Manner,
-    id: Option<&str>,
-    take: Option<Side>,
-) -> Result<Exit, Failure> {
-    let mut open = queue::conflicts(&app.engine).await?;
-    if let Some(end) = id {
-        open.retain(|conflict| !end.is_empty() && conflict.entity_id.as_str().ends_with(end));
-        if open.is_empty() {
-            let what = format!("no conflict waits of a to-do whose id ends with {end:?}");
-            return Err(Failure::new(what, "`todo-cli conflicts` lists them"));
-        }
-    }
-    let asks = take.is_none() && !open.is_empty();
-    if asks && (manner.json || !io::stdin().is_terminal()) {
-        return Err(Failure::usage(
-            "nobody is there to be asked",
-            "give --take here or --take server",
-        ));
-    }
-    let mut left = 0;
-    let mut decided = 0;
-    for conflict in &open {
-        let decision = match take {
-            Some(side) => Decision::Take(side),
-            None => ask(conflict)?,
-        };
-        let Some(resolution) = resolution(decision) else {
-            left += 1;
-            continue;
-        };
-        if queue::resolve(&app.engine, conflict, resolution).await? {
-            decided += 1;
-        } else {
-            left += 1;
-            screen::line(format_args!(
-                "{} has changed meanwhile: sync, and look again",
-                short(conflict.entity_id.as_str())
-            ));
-        }
-    }
-    if manner.json {
-        screen::json(&json!({"decided": decided, "open": left}))?;
-    } else {
-        screen::line(match (decided, left) {
-            (0, 0) => "no conflicts".to_owned(),
-            (_, 0) => format!("{decided} decided; the next sync sends it"),
-            _ => format!("{decided} decided, {left} left for later"),
-        });
-    }
-    Ok(if left > 0 {
-        Exit::Conflicts
-    } else {
-        Exit::Done
-    })
+/// Says so, and what can be done about it.
+pub(super) fn unreadable(dispute: &Dispute, why: &str) {
+    let (id, why) = (short(dispute.id()), plain(why));
+    screen::line(format_args!(
+        "\nthis version cannot read the conflict of {id} ({why});\n\
+         a newer one may, or take a side whole: todo-cli conflicts resolve {id} --take here|server"
+    ));
 }
 
-fn ask(conflict: &Conflict<Todo>) -> Result<Decision, Failure> {
-    let (typed, shown) = (io::stdin().lock(), io::stdout().lock());
-    Ok(Prompt {
-        typed,
-        shown,
-        width: table::width(),
-    }
-    .decide(conflict)?)
+fn row(dispute: &Dispute) -> Vec<String> {
+    let records = &dispute.records;
+    vec![
+        short(dispute.id()).to_owned(),
+        title(records.base_record(), "(new)"),
+        title(records.local.as_ref(), "(removed)"),
+        title(records.server_record(), "(removed)"),
+    ]
 }
 
-/// `None` = later.
-fn resolution(decision: Decision) -> Option<Resolution<Todo>> {
-    match decision {
-        Decision::Later => None,
-        Decision::Take(Side::Here) => Some(Resolution::AcceptClient),
-        Decision::Take(Side::Server) => Some(Resolution::AcceptServer),
-        Decision::Merged(todo) => Some(Resolution::AcceptMerged(todo)),
-    }
+fn title(side: Option<&Record>, none: &str) -> String {
+    let Some(side) = side else {
+        return none.to_owned();
+    };
+    let title = side.get("title").and_then(Value::as_str);
+    title.map_or("(unreadable)".to_owned(), plain)
+}
+
+fn entry(dispute: &Dispute) -> Value {
+    let records = &dispute.records;
+    let mut entry = match &dispute.todos {
+        Ok(conflict) => json!({
+            "before": conflict.base_record(),
+            "here": conflict.local,
+            "server": conflict.server_record(),
+        }),
+        Err(why) => json!({
+            "before": records.base_record(),
+            "here": records.local,
+            "server": records.server_record(),
+            "unreadable": why,
+        }),
+    };
+    entry["id"] = json!(dispute.id());
+    entry["op_id"] = json!(records.op_id.to_string());
+    entry
 }

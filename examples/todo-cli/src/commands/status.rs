@@ -1,13 +1,13 @@
 //! `status`: what is in the file and what waits.
 
 use serde_json::json;
-use sync_core::OpStatus;
 
 use super::Manner;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::queue;
 use crate::screen;
+use crate::waiting::{self, State};
 
 pub(super) async fn show(
     app: &App,
@@ -16,11 +16,11 @@ pub(super) async fn show(
 ) -> Result<Exit, Failure> {
     let todos = app.todos.list().await?;
     let open = todos.iter().filter(|todo| !todo.done).count();
-    let waiting = queue::waiting(&app.engine).await?;
-    let stuck = waiting
-        .iter()
-        .filter(|op| op.status == OpStatus::Stuck)
-        .count();
+    let waiting = waiting::all(app).await?;
+    let (refused, stuck) = (
+        waiting::count(&waiting, State::Refused),
+        waiting::count(&waiting, State::Stuck),
+    );
     let conflicts = queue::conflicts(&app.engine).await?.len();
     if manner.json {
         screen::json(&json!({
@@ -28,6 +28,7 @@ pub(super) async fn show(
             "open": open,
             "done": todos.len() - open,
             "waiting": waiting.len(),
+            "refused": refused,
             "stuck": stuck,
             "conflicts": conflicts,
         }))?;
@@ -40,7 +41,10 @@ pub(super) async fn show(
         ),
         (
             "waiting",
-            format!("{} to be sent, {stuck} set aside", waiting.len()),
+            format!(
+                "{} to be sent, {refused} refused, {stuck} set aside",
+                waiting.len()
+            ),
         ),
         ("conflicts", conflicts.to_string()),
         ("server", server.unwrap_or("none").to_owned()),

@@ -1,47 +1,72 @@
-//! `sync`: one run, with a progress bar if it takes long.
+//! `sync`: one run, or two, with a progress bar if it takes long.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 use sync_core::{PhaseEnd, SyncEvent, SyncPhase, SyncReport};
 
 use super::Manner;
 use crate::app::App;
 use crate::failure::{Exit, Failure};
 use crate::screen::{self, count};
+use crate::waiting::{self, State, Waiting};
 
 /// A run that is shorter shows no bar.
 const LONG: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(app: &App, manner: &Manner) -> Result<Exit, Failure> {
-    let report = followed(app).await?;
+    let report = synced(app).await?;
+    let mut left = waiting::all(app).await?;
+    left.retain(|change| change.state != State::Conflict);
     if manner.json {
-        screen::json(&summary(&report))?;
+        screen::json(&summary(&report, &left))?;
     }
     if let Some(reason) = interrupted(&report) {
-        let what = format!("the sync did not get through: {reason}");
-        let advice = match report.pending {
-            0 => "run it again later".to_owned(),
-            waiting => {
-                let waits = count(waiting, "change waits", "changes wait");
-                format!("run it again later; {waits} here, nothing is lost")
-            }
-        };
-        return Err(Failure {
-            exit: Exit::Offline,
-            ..Failure::new(what, advice)
-        });
+        return Err(not_through(&reason, report.pending));
     }
     if !manner.json {
-        tell(&report);
+        tell(&report, &left);
     }
-    if report.open_conflicts > 0 {
-        return Ok(Exit::Conflicts);
+    Ok(if !left.is_empty() {
+        Exit::Incomplete
+    } else if report.open_conflicts > 0 {
+        Exit::Conflicts
+    } else {
+        Exit::Done
+    })
+}
+
+/// One run, and another one if that has work already: a conflict whose to-do has moved on at the
+/// server is judged anew by the run after the one that learned of it.
+async fn synced(app: &App) -> Result<SyncReport, Failure> {
+    let first = followed(app).await?;
+    let is_due = |change: &Waiting| change.is_due;
+    if !first.is_complete() || !waiting::all(app).await?.iter().any(is_due) {
+        return Ok(first);
     }
-    Ok(Exit::Done)
+    let mut both = followed(app).await?;
+    both.stats.pushed += first.stats.pushed;
+    both.stats.pulled += first.stats.pulled;
+    both.stats.conflicts_resolved += first.stats.conflicts_resolved;
+    Ok(both)
+}
+
+fn not_through(reason: &str, waiting: u64) -> Failure {
+    let what = format!("the sync did not get through: {reason}");
+    let advice = match waiting {
+        0 => "run it again later".to_owned(),
+        _ => {
+            let waits = count(waiting, "change waits", "changes wait");
+            format!("run it again later; {waits} here, nothing is lost")
+        }
+    };
+    Failure {
+        exit: Exit::Incomplete,
+        ..Failure::new(what, advice)
+    }
 }
 
 /// One run; the bar goes to standard error, and only to a terminal.
@@ -110,7 +135,7 @@ fn interrupted(report: &SyncReport) -> Option<String> {
         })
 }
 
-fn tell(report: &SyncReport) {
+fn tell(report: &SyncReport, left: &[Waiting]) {
     let stats = &report.stats;
     screen::line(format_args!(
         "{} sent, {} received",
@@ -127,21 +152,39 @@ fn tell(report: &SyncReport) {
         let open = count(report.open_conflicts, "conflict waits", "conflicts wait");
         screen::line(format_args!("{open} for you: todo-cli conflicts resolve"));
     }
-    if report.stuck > 0 {
-        let stuck = count(report.stuck, "change was", "changes were");
-        screen::line(format_args!("{stuck} set aside: todo-cli outbox"));
+    if !left.is_empty() {
+        tell_left(left);
     }
 }
 
-fn summary(report: &SyncReport) -> serde_json::Value {
+fn tell_left(left: &[Waiting]) {
+    let what = count(left.len() as u64, "change", "changes");
+    screen::line(format_args!(
+        "{what} did not get through; nothing is lost\n"
+    ));
+    screen::table(&waiting::rows(left));
+    screen::line("");
+    if waiting::count(left, State::Stuck) > 0 {
+        screen::line("what is stuck waits until you say: todo-cli outbox retry");
+    }
+    if waiting::count(left, State::Stuck) < left.len() {
+        screen::line("a later sync tries again by itself");
+    }
+    screen::line("to give a change up: todo-cli outbox discard ID");
+}
+
+fn summary(report: &SyncReport, left: &[Waiting]) -> Value {
     let stats = &report.stats;
     json!({
-        "complete": report.is_complete(),
+        "complete": report.is_complete() && report.pending == 0,
+        "reason": interrupted(report),
         "sent": stats.pushed,
         "received": stats.pulled,
         "conflicts_merged": stats.conflicts_resolved,
         "conflicts_open": report.open_conflicts,
         "waiting": report.pending,
-        "stuck": report.stuck,
+        "refused": waiting::count(left, State::Refused),
+        "stuck": waiting::count(left, State::Stuck),
+        "left": left.iter().map(Waiting::json).collect::<Vec<_>>(),
     })
 }

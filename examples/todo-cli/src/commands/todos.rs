@@ -1,17 +1,19 @@
 //! The to-dos themselves: everything here works without a network.
 
 use console::style;
+use serde::Serialize;
 use serde_json::json;
-use sync_core::EntityId;
+use sync_core::{EntityId, EntityState};
 
 use super::Manner;
 use crate::app::App;
 use crate::arguments::Details;
 use crate::failure::{Exit, Failure};
+use crate::ids::short;
 use crate::merge::Field;
 use crate::queue;
 use crate::screen::{self, plain};
-use crate::todo::{Todo, short};
+use crate::todo::Todo;
 
 pub(super) async fn add(
     app: &App,
@@ -31,55 +33,77 @@ pub(super) async fn add(
     told(manner, "added", &todo)
 }
 
+/// A to-do, and how far its edits are.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    todo: Todo,
+    sync: &'static str,
+}
+
+async fn entries(app: &App, todos: Vec<Todo>) -> Result<Vec<Entry>, Failure> {
+    let states = queue::states(&app.engine, &todos).await?;
+    let entry = |todo: Todo| {
+        let state = states.get(&todo.id).copied();
+        let sync = state.unwrap_or(EntityState::Synced).as_str();
+        Entry { todo, sync }
+    };
+    Ok(todos.into_iter().map(entry).collect())
+}
+
 pub(super) async fn list(app: &App, manner: &Manner, all: bool) -> Result<Exit, Failure> {
     let mut todos = app.todos.find(|todo| all || !todo.done).await?;
     // What is due comes first, then in the order of adding.
     todos.sort_by_key(|todo| (todo.done, todo.due.is_none(), todo.due.clone()));
+    let entries = entries(app, todos).await?;
     if manner.json {
-        screen::json(&todos)?;
-        return Ok(Exit::Done);
-    }
-    if todos.is_empty() {
+        screen::json(&entries)?;
+    } else if entries.is_empty() {
         screen::line("nothing to do; `todo-cli add TITLE` adds something");
-        return Ok(Exit::Done);
+    } else {
+        screen::table(&rows(&entries));
     }
-    let states = queue::states(&app.engine, &todos).await?;
-    let mut rows = vec![
-        ["id", "", "title", "due", "sync"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for todo in &todos {
+    Ok(Exit::Done)
+}
+
+fn rows(entries: &[Entry]) -> Vec<Vec<String>> {
+    let heading = ["id", "", "title", "due", "sync"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for Entry { todo, sync } in entries {
+        let quiet = *sync == EntityState::Synced.as_str();
         rows.push(vec![
             short(&todo.id).to_owned(),
             if todo.done { "[x]" } else { "[ ]" }.to_owned(),
             plain(&todo.title),
             plain(todo.due.as_deref().unwrap_or_default()),
-            states
-                .get(&todo.id)
-                .map_or("", |state| state.as_str())
-                .to_owned(),
+            if quiet { "" } else { sync }.to_owned(),
         ]);
     }
-    screen::table(&rows);
-    Ok(Exit::Done)
+    rows
 }
 
 pub(super) async fn show(app: &App, manner: &Manner, id: &str) -> Result<Exit, Failure> {
     let todo = app.find(id).await?;
-    if manner.json {
-        screen::json(&todo)?;
-        return Ok(Exit::Done);
-    }
-    screen::line(format_args!("{:<6} {}", "id", todo.id));
-    for field in Field::ALL {
-        screen::line(
-            format_args!("{:<6} {}", field.name(), plain(&field.text(&todo)))
-                .to_string()
-                .trim_end(),
-        );
+    for entry in entries(app, vec![todo]).await? {
+        if manner.json {
+            screen::json(&entry)?;
+        } else {
+            in_full(&entry);
+        }
     }
     Ok(Exit::Done)
+}
+
+fn in_full(Entry { todo, sync }: &Entry) {
+    let fields = Field::ALL.map(|field| (field.name(), plain(&field.text(todo))));
+    let (id, sync) = (todo.id.clone(), (*sync).to_owned());
+    for (name, text) in [("id", id)]
+        .into_iter()
+        .chain(fields)
+        .chain([("sync", sync)])
+    {
+        screen::line(format!("{name:<6} {text}").trim_end());
+    }
 }
 
 pub(super) async fn edit(
