@@ -41,7 +41,7 @@ fn not_converted(error: &serde_json::Error) -> InvalidEntity {
 pub(crate) fn without_contents(error: &serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
     let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
-        let form = value.split([' ', '`']).next().unwrap_or_default();
+        let form = value.split([' ', '`', ',']).next().unwrap_or_default();
         let expected = value
             .rsplit_once(", expected ")
             .map_or("another", |(_, it)| it);
@@ -90,6 +90,7 @@ mod tests {
         let texts = [
             told(r#"{"mood": "s3cr3t, expected s3cr3t"}"#),
             told(r#"{"mood": 31337}"#),
+            told(r#"{"mood": null}"#),
             told(r#"{"mood": 1, "level": "s3cr3t"}"#),
             told(r#"{"level": "Low"}"#),
         ];
@@ -98,6 +99,7 @@ mod tests {
             [
                 "invalid type: string, expected u8",
                 "invalid value: integer, expected u8",
+                "invalid type: null, expected u8",
                 "a value is not what the type takes",
                 "missing field `mood`",
             ]

@@ -381,6 +381,11 @@ impl Entity {
         if current.local != asked.local {
             return None;
         }
+        // What delayed the question does not delay the answer.
+        if let Some(head) = self.head_mut() {
+            head.next_attempt_at = None;
+            head.last_error = None;
+        }
         Some(match Decision::by_resolution(&current, resolution) {
             Some(decision) => self.apply_decision(&current, decision, rules),
             None => self.put_off(current, "put off by the resolver", true, None, rules),

@@ -186,6 +186,20 @@ async fn a_resolver_that_failed_is_asked_again_after_a_while() {
 }
 
 #[tokio::test]
+async fn what_a_person_decides_goes_out_at_once_though_the_resolver_has_just_failed() {
+    let device = in_conflict(resolve_fn(|_| async { Err("nobody is here".into()) })).await;
+    device.push().await;
+    let conflicts = device.engine.conflicts();
+    let open = conflicts.open().await.unwrap().remove(0).conflict;
+    let resolution = Resolution::AcceptClient;
+    assert!(conflicts.resolve(&open, resolution).await.unwrap());
+    assert_eq!(device.op().await.reason(), None, "nothing is in its way");
+    accept(&device);
+    device.push().await;
+    assert!(device.ops().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_conflict_that_the_resolver_puts_off_is_not_brought_up_again() {
     let asked = Arc::new(AtomicUsize::new(0));
     let resolver = {
