@@ -145,6 +145,7 @@ fn a_conflict_that_cannot_be_read_blocks_no_other_and_a_side_can_be_taken() {
                 &["sync"],
                 &["conflicts"],
                 &["list"],
+                &["status"],
             ],
         );
         assert_snapshot(&format!("unreadable-{side}.txt"), &told);

@@ -22,6 +22,8 @@ pub(super) async fn show(
         waiting::count(&waiting, State::Stuck),
     );
     let conflicts = queue::conflicts(&app.engine).await?.len();
+    // What the server has and this version cannot keep: another program may have written it.
+    let unreadable = app.engine.quarantine().count().await?;
     if manner.json {
         screen::json(&json!({
             "server": server,
@@ -31,6 +33,7 @@ pub(super) async fn show(
             "refused": refused,
             "stuck": stuck,
             "conflicts": conflicts,
+            "unreadable": unreadable,
         }))?;
         return Ok(Exit::Done);
     }
@@ -47,6 +50,7 @@ pub(super) async fn show(
             ),
         ),
         ("conflicts", conflicts.to_string()),
+        ("unreadable", unreadable.to_string()),
         ("server", server.unwrap_or("none").to_owned()),
     ];
     for (name, value) in rows {

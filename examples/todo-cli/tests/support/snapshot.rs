@@ -45,7 +45,9 @@ fn without_received(line: &str) -> String {
         line.split_once(" sent, "),
         line.split_once("\"received\": "),
     ) {
-        (Some((sent, _)), _) => format!("{sent} sent, (some) received"),
+        (Some((sent, _)), _) if line.ends_with(" received") => {
+            format!("{sent} sent, (some) received")
+        }
         (_, Some((indent, _))) => format!("{indent}\"received\": (some),"),
         _ => line.to_owned(),
     }
