@@ -1,5 +1,8 @@
 //! Entities as records, and back.
 
+use serde_json::Value;
+use serde_path_to_error::Segment;
+
 use super::{SyncEntity, finite};
 use crate::id::InvalidId;
 use crate::record::{InvalidRecord, Record};
@@ -24,24 +27,45 @@ pub(crate) fn record_of<T: SyncEntity>(entity: &T) -> Result<Record, InvalidEnti
     if let Some(complaint) = finite::complaint(entity) {
         return Err(InvalidEntity::Json(serde::ser::Error::custom(complaint)));
     }
-    let value = serde_json::to_value(entity).map_err(|error| not_converted(&error))?;
+    let value = serde_json::to_value(entity).map_err(|error| {
+        let traced = serde_path_to_error::serialize(entity, serde_json::value::Serializer);
+        not_converted(&error, traced.err().as_ref())
+    })?;
     Ok(Record::try_from(value)?)
 }
 
 /// The row as an entity.
 pub(crate) fn entity_of<T: SyncEntity>(row: Record) -> Result<T, InvalidEntity> {
-    serde_json::from_value(row.into()).map_err(|error| not_converted(&error))
+    let row = Value::from(row);
+    T::deserialize(&row).map_err(|error| {
+        let traced = serde_path_to_error::deserialize::<_, T>(&row);
+        not_converted(&error, traced.err().as_ref())
+    })
 }
 
-fn not_converted(error: &serde_json::Error) -> InvalidEntity {
-    InvalidEntity::Json(without_contents(error))
+/// The error without contents, after the name of the record's field that it is about. What lies
+/// deeper is not named: a key of a map is contents.
+fn not_converted(
+    error: &serde_json::Error,
+    traced: Option<&serde_path_to_error::Error<serde_json::Error>>,
+) -> InvalidEntity {
+    let told = without_contents(error);
+    let field = traced.and_then(|traced| match traced.path().iter().next() {
+        Some(Segment::Map { key }) => Some(key),
+        _ => None,
+    });
+    InvalidEntity::Json(match field {
+        Some(field) => serde::de::Error::custom(format!("`{field}`: {told}")),
+        None => told,
+    })
 }
 
 /// The error as far as it names fields and types; serde repeats the value that does not fit.
 pub(crate) fn without_contents(error: &serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
     let told = if let Some((what, value)) = text.split_once(": ").filter(|_| about_a_value(&text)) {
-        let form = value.split([' ', '`', ',']).next().unwrap_or_default();
+        let form = FORMS.iter().find(|form| value.starts_with(**form));
+        let form = form.unwrap_or(&"another value");
         let expected = value
             .rsplit_once(", expected ")
             .map_or("another", |(_, it)| it);
@@ -53,6 +77,27 @@ pub(crate) fn without_contents(error: &serde_json::Error) -> serde_json::Error {
     };
     serde::de::Error::custom(told)
 }
+
+/// What serde says of a value before it repeats it.
+const FORMS: [&str; 17] = [
+    "null",
+    "boolean",
+    "integer",
+    "floating point",
+    "character",
+    "string",
+    "byte array",
+    "unit value",
+    "Option value",
+    "newtype struct",
+    "sequence",
+    "map",
+    "enum",
+    "unit variant",
+    "newtype variant",
+    "tuple variant",
+    "struct variant",
+];
 
 /// What serde says of fields, whose names come from the type or the record.
 const NAMING: [&str; 3] = ["missing field ", "duplicate field ", "unknown field "];
@@ -90,18 +135,20 @@ mod tests {
         let texts = [
             told(r#"{"mood": "s3cr3t, expected s3cr3t"}"#),
             told(r#"{"mood": 31337}"#),
-            told(r#"{"mood": null}"#),
             told(r#"{"mood": 1, "level": "s3cr3t"}"#),
             told(r#"{"level": "Low"}"#),
+            told(r#"{"mood": null}"#),
+            told(r#"{"mood": 1.5}"#),
         ];
         assert_eq!(
             texts,
             [
                 "invalid type: string, expected u8",
                 "invalid value: integer, expected u8",
-                "invalid type: null, expected u8",
                 "a value is not what the type takes",
                 "missing field `mood`",
+                "invalid type: null, expected u8",
+                "invalid type: floating point, expected u8",
             ]
         );
     }

@@ -24,3 +24,4 @@ mod resyncs;
 mod rows;
 mod sending;
 mod server;
+mod typed;
