@@ -35,12 +35,32 @@ pub(crate) fn record_of<T: SyncEntity>(entity: &T) -> Result<Record, InvalidEnti
 }
 
 /// The row as an entity.
+///
+/// A column that may be null may be absent from a record, even where serde wants the field, as it
+/// does of an `Option` with `#[serde(with = "…")]`.
 pub(crate) fn entity_of<T: SyncEntity>(row: Record) -> Result<T, InvalidEntity> {
-    let row = Value::from(row);
-    T::deserialize(&row).map_err(|error| {
-        let traced = serde_path_to_error::deserialize::<_, T>(&row);
-        not_converted(&error, traced.err().as_ref())
-    })
+    let mut row = Value::from(row);
+    loop {
+        let error = match T::deserialize(&row) {
+            Ok(entity) => return Ok(entity),
+            Err(error) => error,
+        };
+        let absent = absent_nullable::<T>(&error, &row);
+        let (Some(field), Some(fields)) = (absent, row.as_object_mut()) else {
+            let traced = serde_path_to_error::deserialize::<_, T>(&row);
+            return Err(not_converted(&error, traced.err().as_ref()));
+        };
+        fields.insert(field, Value::Null);
+    }
+}
+
+/// The field that is missed by this error, if it is a column that may be null.
+fn absent_nullable<T: SyncEntity>(error: &serde_json::Error, row: &Value) -> Option<String> {
+    let text = error.to_string();
+    let field = text.strip_prefix("missing field `")?.strip_suffix('`')?;
+    let schema = T::schema().ok()?;
+    let may_be_null = schema.by_field(field)?.nullable && row.get(field).is_none();
+    may_be_null.then(|| field.to_owned())
 }
 
 /// The error without contents, after the name of the record's field that it is about. What lies

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sync_core::{Column, ConflictStrategy, EntityWriter, SyncEntity};
+use sync_core::{Column, ColumnType, Conflict, ConflictStrategy, EntityWriter, SyncEntity};
 
 use crate::device::{Device, ID, purging, schema};
 use crate::server::{conflict, live};
@@ -31,6 +31,27 @@ async fn undecided(columns: Vec<Column>, a: &Value) -> Device {
     device.push().await;
     device.server.asked();
     device
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "notes")]
+struct Pictured {
+    id: String,
+    b: Option<i64>,
+    #[sync(blob, local_only)]
+    #[serde(with = "sync_core::base64")]
+    thumb: Option<Vec<u8>>,
+}
+
+#[tokio::test]
+async fn a_column_that_may_be_null_may_be_absent_from_a_record() {
+    let thumb = Column::new("thumb", ColumnType::Blob);
+    let device = undecided(vec![thumb.nullable().local_only()], &json!(1)).await;
+    let notes: EntityWriter<Pictured> = device.engine.writer().unwrap();
+    assert_eq!(notes.get(ID).await.unwrap().unwrap().thumb, None);
+    let open = device.engine.conflicts().open().await.unwrap();
+    let typed: Conflict<Pictured> = open[0].conflict.typed().unwrap();
+    assert_eq!(typed.local.unwrap().b, Some(2));
 }
 
 #[tokio::test]
