@@ -16,6 +16,9 @@ use serde_json::{Number, Value};
 /// A JSON object, as records, payloads and merge results are.
 pub type JsonMap = serde_json::Map<String, Value>;
 
+/// Objects and lists nested deeper than this are merged and changed as a whole. It bounds the stack, and equals what `serde_json` parses.
+pub(crate) const MAX_DEPTH: usize = 128;
+
 /// Whether two values are the same by the rules of [this module](self).
 ///
 /// ```

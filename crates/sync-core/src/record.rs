@@ -126,6 +126,14 @@ pub(crate) fn id_of(fields: &Map<String, Value>) -> Result<EntityId, InvalidReco
     Err(InvalidRecord::NoId)
 }
 
+/// What identifies an object: the first of `id`, `ID`, `uuid` that holds something.
+pub(crate) fn object_id(object: &Map<String, Value>) -> Option<&Value> {
+    ID_FIELDS
+        .into_iter()
+        .filter_map(|key| object.get(key))
+        .find(|id| !id.is_null() && id.as_str() != Some(""))
+}
+
 /// The id that a value is, in the id field or in one that refers to it.
 pub(crate) fn id_of_value(value: &Value) -> Option<EntityId> {
     match value {

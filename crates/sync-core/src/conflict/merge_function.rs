@@ -55,7 +55,7 @@ impl MergeFunction {
     }
 
     /// Merges two live entities of the app's own type; conflicts with a deletion are settled as
-    /// `AutoPreserve` does. Fields that the type does not know stay the server's. A record that does
+    /// `AutoPreserve` does. What the type does not know stays the server's. A record that does
     /// not parse as `T` puts the conflict off.
     ///
     /// ```
@@ -87,8 +87,10 @@ impl MergeFunction {
         F: Fn(&Conflict<T>) -> Option<T> + Send + Sync + 'static,
     {
         Self(Arc::new(move |conflict| {
-            let merged = function(&conflict.typed()?);
-            let merged = merged.map(|entity| entity.merged(conflict));
+            let typed: Conflict<T> = conflict.typed()?;
+            let baseline = typed.baseline();
+            let merged = function(&typed);
+            let merged = merged.map(|entity| entity.merged(conflict, baseline.as_ref()));
             Ok(merged.transpose()?)
         }))
     }

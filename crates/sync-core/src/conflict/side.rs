@@ -1,7 +1,7 @@
 //! What the sides of a conflict are made of.
 
 use super::{Conflict, Resolution};
-use crate::entity::{InvalidEntity, SyncEntity, entity_of, record_of};
+use crate::entity::{InvalidEntity, SyncEntity, entity_of, over, record_of};
 use crate::record::Record;
 use crate::version::ServerState;
 
@@ -23,12 +23,17 @@ pub trait ConflictSide: sealed::Sealed + Sized + Send + Sync {
     #[doc(hidden)]
     fn to_record(&self) -> Result<Record, InvalidEntity>;
 
-    /// What is to be sent if this is what a conflict was merged to.
+    /// What is to be sent if this is what a conflict was merged to, of which this side's form of
+    /// [`Conflict::newest`] is the baseline.
     ///
     /// # Errors
     /// If it cannot be serialized, or the type has no usable schema.
     #[doc(hidden)]
-    fn merged(&self, conflict: &Conflict) -> Result<Record, InvalidEntity>;
+    fn merged(
+        &self,
+        conflict: &Conflict,
+        baseline: Option<&Record>,
+    ) -> Result<Record, InvalidEntity>;
 }
 
 mod sealed {
@@ -46,7 +51,7 @@ impl ConflictSide for Record {
         Ok(self.clone())
     }
 
-    fn merged(&self, _: &Conflict) -> Result<Record, InvalidEntity> {
+    fn merged(&self, _: &Conflict, _: Option<&Record>) -> Result<Record, InvalidEntity> {
         Ok(self.clone())
     }
 }
@@ -60,22 +65,45 @@ impl<T: SyncEntity> ConflictSide for T {
         record_of(self)
     }
 
-    /// Over what else the record has: fields that the type does not know stay.
-    fn merged(&self, conflict: &Conflict) -> Result<Record, InvalidEntity> {
+    /// Over what else the record has: what the type does not know stays.
+    fn merged(
+        &self,
+        conflict: &Conflict,
+        baseline: Option<&Record>,
+    ) -> Result<Record, InvalidEntity> {
         let schema = T::schema()?;
-        let known = conflict.server_record().or(conflict.local.as_ref());
-        let mut merged = known.cloned().unwrap_or_default();
-        for (name, value) in record_of(self)?.into_fields() {
-            let column = schema.by_field(&name);
-            if !column.is_some_and(|column| column.local_only) {
-                merged.fields_mut().insert(name, value);
-            }
-        }
-        Ok(merged)
+        let is_shared = |name: &str| {
+            !schema
+                .by_field(name)
+                .is_some_and(|column| column.local_only)
+        };
+        let mut entity = record_of(self)?;
+        entity.fields_mut().retain(|name, _| is_shared(name));
+        let Some(newest) = conflict.newest() else {
+            return Ok(entity);
+        };
+        let laid = baseline.and_then(|baseline| {
+            let mut baseline = baseline.clone();
+            baseline.fields_mut().retain(|name, _| is_shared(name));
+            over::<T>(newest, &baseline, entity.clone())
+        });
+        Ok(laid.map_or_else(
+            || {
+                let mut whole = newest.clone();
+                whole.fields_mut().extend(entity.into_fields());
+                whole
+            },
+            |(merged, _)| merged,
+        ))
     }
 }
 
 impl<R> Conflict<R> {
+    /// What a merged record is laid over: the server's, or of a deleted one the local edit.
+    fn newest(&self) -> Option<&R> {
+        self.server_record().or(self.local.as_ref())
+    }
+
     /// The same conflict with other sides. Of a tombstone that has no such form only the version is
     /// left.
     pub(super) fn try_map<S>(
@@ -110,6 +138,12 @@ impl<R> Conflict<R> {
 }
 
 impl<R: ConflictSide> Conflict<R> {
+    /// What the newest record looks like in this form, to find what a decision changes in it. It is
+    /// made of what is shown, for a type without an order shows another one each time.
+    pub(crate) fn baseline(&self) -> Option<Record> {
+        self.newest()?.to_record().ok()
+    }
+
     /// Is this conflict, seen in this form, what was shown?
     pub(crate) fn is_still(&self, now: &Conflict) -> bool {
         let now = now.try_map(R::of_record);
@@ -120,11 +154,17 @@ impl<R: ConflictSide> Conflict<R> {
 
 impl<R: ConflictSide> Resolution<R> {
     /// The same decision with JSON records.
-    pub(crate) fn of_records(&self, conflict: &Conflict) -> Result<Resolution, InvalidEntity> {
+    pub(crate) fn of_records(
+        &self,
+        conflict: &Conflict,
+        baseline: Option<&Record>,
+    ) -> Result<Resolution, InvalidEntity> {
         Ok(match self {
             Self::AcceptServer => Resolution::AcceptServer,
             Self::AcceptClient => Resolution::AcceptClient,
-            Self::AcceptMerged(merged) => Resolution::AcceptMerged(merged.merged(conflict)?),
+            Self::AcceptMerged(merged) => {
+                Resolution::AcceptMerged(merged.merged(conflict, baseline)?)
+            }
             Self::Defer => Resolution::Defer,
             Self::Discard => Resolution::Discard,
         })

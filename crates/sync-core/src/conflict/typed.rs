@@ -23,7 +23,7 @@ impl Conflict {
 
 /// Makes a resolver of an async function over the app's own type.
 ///
-/// Fields that the type does not know stay the server's. A record that does not parse as `T` puts
+/// What the type does not know stays the server's. A record that does not parse as `T` puts
 /// the conflict off, as an error does.
 ///
 /// ```
@@ -70,7 +70,9 @@ where
     Fut: Future<Output = Result<Resolution<T>, ResolverError>> + Send + 'static,
 {
     async fn resolve(&self, conflict: &Conflict) -> Result<Resolution, ResolverError> {
-        let resolution = (self.function)(conflict.typed()?).await?;
-        Ok(resolution.of_records(conflict)?)
+        let typed: Conflict<T> = conflict.typed()?;
+        let baseline = typed.baseline();
+        let resolution = (self.function)(typed).await?;
+        Ok(resolution.of_records(conflict, baseline.as_ref())?)
     }
 }

@@ -2,9 +2,11 @@
 
 mod convert;
 mod finite;
+mod patch;
 
 pub use convert::InvalidEntity;
 pub(crate) use convert::{entity_of, record_of, without_contents};
+pub(crate) use patch::{Patched, over, patched, replaced};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::value::{Base, Merged, merge_value, object_id};
+use super::value::{Base, Merged, merge_value};
 use crate::json::ByValue;
+use crate::record::object_id;
 
 /// What makes an element the same one in another list.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]

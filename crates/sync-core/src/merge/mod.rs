@@ -60,9 +60,6 @@ pub use overlay::{deep_merge, default_merge};
 use crate::contents::Contents;
 use crate::json::JsonMap;
 
-/// Objects and lists nested deeper than this are merged as a whole. It bounds the stack, and equals what `serde_json` parses.
-const MAX_DEPTH: usize = 128;
-
 /// What [`preserving_merge`] made of two records, and where each field came from.
 ///
 /// The names are those of top-level fields; system fields are in none of the sets.

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::MAX_DEPTH;
-use crate::json::{JsonMap, clone_value};
+use crate::json::{JsonMap, MAX_DEPTH, clone_value};
 
 /// The server's record, overlaid with the local fields that are not null. Nested values are replaced as a whole.
 ///

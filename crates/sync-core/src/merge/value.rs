@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::MAX_DEPTH;
 use super::list::merge_lists;
-use crate::json::{JsonMap, clone_value, same_optional, same_value};
-use crate::record::ID_FIELDS;
+use crate::json::{JsonMap, MAX_DEPTH, clone_value, same_optional, same_value};
+use crate::record::object_id;
 
 /// What is known about the value that both sides started from.
 #[derive(Debug, Clone, Copy)]
@@ -127,12 +126,4 @@ fn have_different_ids(left: &JsonMap, right: &JsonMap) -> bool {
         (Some(left), Some(right)) => !same_value(left, right),
         _ => false,
     }
-}
-
-/// What identifies an object: the first of `id`, `ID`, `uuid` that holds something.
-pub(super) fn object_id(object: &JsonMap) -> Option<&Value> {
-    ID_FIELDS
-        .into_iter()
-        .filter_map(|key| object.get(key))
-        .find(|id| !id.is_null() && id.as_str() != Some(""))
 }

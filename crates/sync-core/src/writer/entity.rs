@@ -3,14 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde_json::Value;
-
 use super::record::RecordWriter;
+use super::whole::Whole;
 use super::within::EntityWriterIn;
 use super::write::Write;
-use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
+use crate::changed_fields::ChangedFields;
 use crate::engine::EntityState;
-use crate::entity::{SyncEntity, record_of};
+use crate::entity::{SyncEntity, record_of, replaced};
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind};
 use crate::record::Record;
@@ -118,11 +117,12 @@ impl<T: SyncEntity> EntityWriter<T> {
         entity: &T,
         changed: &ChangedFields,
     ) -> Result<bool, SyncError> {
-        self.records.change(self.record(entity)?, changed).await
+        let write = Write::ChangeEntity(self.whole(entity)?, changed.clone());
+        self.records.write(write).await
     }
 
-    /// Replaces an entity; the fields that differ from the row are the user's. `false`: nothing
-    /// differs, so nothing is queued.
+    /// Replaces an entity; what differs from the row, as this type reads it, is the user's.
+    /// `false`: nothing differs, so nothing is queued.
     ///
     /// When time has passed since the entity was read, prefer [`EntityWriter::update`]: it changes
     /// only what the user changed.
@@ -130,7 +130,7 @@ impl<T: SyncEntity> EntityWriter<T> {
     /// # Errors
     /// As [`RecordWriter::replace`], and [`SyncError::Entity`].
     pub async fn replace(&self, entity: &T) -> Result<bool, SyncError> {
-        self.records.replace(self.record(entity)?).await
+        self.records.write(Write::Entity(self.whole(entity)?)).await
     }
 
     /// Inserts an entity, or replaces the one that is there. `false`: nothing differs, so nothing
@@ -139,7 +139,8 @@ impl<T: SyncEntity> EntityWriter<T> {
     /// # Errors
     /// As [`RecordWriter::upsert`], and [`SyncError::Entity`].
     pub async fn upsert(&self, entity: &T) -> Result<bool, SyncError> {
-        self.records.upsert(self.record(entity)?).await
+        let write = Write::UpsertEntity(self.whole(entity)?);
+        self.records.write(write).await
     }
 
     /// Deletes an entity and queues its deletion. `false`: there is no such row.
@@ -182,9 +183,10 @@ impl<T: SyncEntity> EntityWriter<T> {
         &self,
         entities: impl IntoIterator<Item = &'e T>,
     ) -> Result<u64, SyncError> {
-        let records = entities.into_iter().map(|entity| self.record(entity));
+        let wholes = entities.into_iter().map(|entity| self.whole(entity));
+        let writes = wholes.map(|whole| whole.map(Write::UpsertEntity));
         self.records
-            .upsert_all(records.collect::<Result<Vec<_>, _>>()?)
+            .write_all(writes.collect::<Result<Vec<_>, _>>()?)
             .await
     }
 
@@ -293,19 +295,18 @@ impl<T: SyncEntity> EntityWriter<T> {
     }
 
     pub(super) fn changes(&self, before: &T, after: &T) -> Result<Write, SyncError> {
-        let (after, changed) = difference(&self.record(before)?, self.record(after)?);
-        Ok(Write::Change(after, changed))
+        Ok(Write::Update {
+            before: self.record(before)?,
+            after: self.record(after)?,
+        })
     }
-}
 
-/// The later record, and the fields in which it differs from the earlier one.
-pub(crate) fn difference(before: &Record, mut after: Record) -> (Record, ChangedFields) {
-    let changed = ChangedFieldsDiff::diff_maps(before.fields(), after.fields(), &[]);
-    // A field that serialises to nothing was cleared.
-    for field in changed.iter() {
-        after.fields_mut().entry(field).or_insert(Value::Null);
+    pub(super) fn whole(&self, entity: &T) -> Result<Whole, SyncError> {
+        Ok(Whole {
+            record: self.record(entity)?,
+            over: replaced::<T>,
+        })
     }
-    (after, changed)
 }
 
 impl<T> Clone for EntityWriter<T> {

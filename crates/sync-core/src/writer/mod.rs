@@ -4,11 +4,11 @@ mod entity;
 mod group;
 mod record;
 mod repository;
+mod whole;
 mod within;
 mod write;
 
 pub use entity::EntityWriter;
-pub(crate) use entity::difference;
 pub(crate) use group::GroupCommit;
 pub use record::RecordWriter;
 pub use repository::SyncRepository;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::entity::{EntityWriter, difference};
+use super::entity::EntityWriter;
 use super::record::RecordWriter;
 use super::write::Write;
 use crate::changed_fields::ChangedFields;
@@ -137,8 +137,8 @@ impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
         };
         let before = self.writer.record(&entity)?;
         change(&mut entity);
-        let (after, changed) = difference(&before, self.writer.record(&entity)?);
-        self.records().write(Write::Change(after, changed)).await
+        let after = self.writer.record(&entity)?;
+        self.records().write(Write::Update { before, after }).await
     }
 
     /// As [`EntityWriter::replace`].
@@ -146,8 +146,8 @@ impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
     /// # Errors
     /// As [`EntityWriter::replace`].
     pub async fn replace(&mut self, entity: &T) -> Result<bool, SyncError> {
-        let record = self.writer.record(entity)?;
-        self.records().replace(record).await
+        let write = Write::Entity(self.writer.whole(entity)?);
+        self.records().write(write).await
     }
 
     /// As [`EntityWriter::upsert`].
@@ -155,8 +155,8 @@ impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
     /// # Errors
     /// As [`EntityWriter::upsert`].
     pub async fn upsert(&mut self, entity: &T) -> Result<bool, SyncError> {
-        let record = self.writer.record(entity)?;
-        self.records().upsert(record).await
+        let write = Write::UpsertEntity(self.writer.whole(entity)?);
+        self.records().write(write).await
     }
 
     /// As [`EntityWriter::delete`].

@@ -1,8 +1,10 @@
 //! What one write does, within a transaction.
 
 use super::RecordWriter;
+use super::whole::Whole;
 use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
 use crate::context::Saved;
+use crate::entity::patched;
 use crate::error::SyncError;
 use crate::id::EntityId;
 use crate::json::same_field;
@@ -21,8 +23,16 @@ pub(crate) enum Write {
     Replace(Record),
     /// Only these fields are the user's; the others stay as they are in the row.
     Change(Record, ChangedFields),
+    /// What differs between two versions of an entity, laid over the row.
+    Update { before: Record, after: Record },
     /// Inserts a record, or replaces the one that is there.
     Upsert(Record),
+    /// An entity replaces the row.
+    Entity(Whole),
+    /// Inserts an entity, or replaces the row.
+    UpsertEntity(Whole),
+    /// Only these fields of an entity are the user's.
+    ChangeEntity(Whole, ChangedFields),
     /// Deletes a record.
     Delete(EntityId),
     /// Takes a deletion back.
@@ -30,7 +40,7 @@ pub(crate) enum Write {
 }
 
 /// What an update is compared with.
-enum Intent {
+pub(super) enum Intent {
     Replace,
     Only(ChangedFields),
 }
@@ -69,6 +79,29 @@ impl RecordWriter {
                 let entity = self.load(tx, self.id_of(&record)?).await?;
                 self.update(tx, entity, record, Intent::Only(changed)).await
             }
+            Write::Update { before, after } => {
+                let entity = self.load(tx, self.id_of(&after)?).await?;
+                let row = self.app_row(tx, &entity).await?;
+                let laid = row.map(|row| patched(&row, &before, &after));
+                let (record, changed) = laid.unwrap_or_else(|| (after, ChangedFields::new()));
+                self.update(tx, entity, record, Intent::Only(changed)).await
+            }
+            Write::Entity(whole) => {
+                let entity = self.load(tx, self.id_of(&whole.record)?).await?;
+                self.lay_over(tx, entity, whole, Intent::Replace).await
+            }
+            Write::UpsertEntity(whole) => {
+                let entity = self.load(tx, self.id_of(&whole.record)?).await?;
+                if is_live(&entity) {
+                    self.lay_over(tx, entity, whole, Intent::Replace).await
+                } else {
+                    self.create(tx, entity, whole.record).await
+                }
+            }
+            Write::ChangeEntity(whole, named) => {
+                let entity = self.load(tx, self.id_of(&whole.record)?).await?;
+                self.lay_over(tx, entity, whole, Intent::Only(named)).await
+            }
             Write::Delete(id) => {
                 let entity = self.load(tx, id).await?;
                 self.delete_entity(tx, entity).await
@@ -84,6 +117,22 @@ impl RecordWriter {
         Ok(Entity::load_one(tx, self.table()?, &id).await?)
     }
 
+    pub(super) fn check_names(
+        &self,
+        entity: &Entity,
+        named: &ChangedFields,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<(), SyncError> {
+        match named.iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(field) => Err(SyncError::UnknownChangedField {
+                kind: self.kind.clone(),
+                field: field.to_owned(),
+                id: entity.id.clone(),
+            }),
+        }
+    }
+
     async fn create(
         &self,
         tx: &mut dyn StoreTx,
@@ -94,7 +143,7 @@ impl RecordWriter {
         Ok(true)
     }
 
-    async fn update(
+    pub(super) async fn update(
         &self,
         tx: &mut dyn StoreTx,
         entity: Entity,
@@ -121,13 +170,7 @@ impl RecordWriter {
                 diff.iter().filter(present).collect::<ChangedFields>()
             }
             Intent::Only(changed) => {
-                if let Some(field) = changed.iter().find(|field| record.get(field).is_none()) {
-                    return Err(SyncError::UnknownChangedField {
-                        kind: self.kind.clone(),
-                        field: field.to_owned(),
-                        id: entity.id,
-                    });
-                }
+                self.check_names(&entity, changed, |name| record.get(name).is_some())?;
                 let differs = |name: &str| !same_field(row.get(name), record.get(name));
                 let synced =
                     |name: &&str| !is_system_field(name) && !is_local_only(name) && differs(name);
@@ -160,8 +203,7 @@ impl RecordWriter {
         id: EntityId,
         whole: Record,
     ) -> Result<(), SyncError> {
-        let mut columns = self.table()?.schema.columns.iter();
-        if !columns.any(|column| column.local_only) {
+        if !self.has_local_only()? {
             return Ok(());
         }
         let rows = [RowWrite::local(whole)];
@@ -271,6 +313,11 @@ impl RecordWriter {
         Ok(())
     }
 
+    pub(super) fn has_local_only(&self) -> Result<bool, SyncError> {
+        let mut columns = self.table()?.schema.columns.iter();
+        Ok(columns.any(|column| column.local_only))
+    }
+
     fn table(&self) -> Result<&Table, SyncError> {
         if self.engine.is_signed_out() {
             return Err(SyncError::ShutDown);
@@ -305,7 +352,7 @@ pub(crate) fn without_tombstone(mut record: Record) -> Record {
     record
 }
 
-fn is_live(entity: &Entity) -> bool {
+pub(super) fn is_live(entity: &Entity) -> bool {
     entity.row.as_ref().is_some_and(|row| !row.is_deleted())
 }
 

@@ -86,7 +86,7 @@ impl Conflicts {
             if !shown.is_still(now) {
                 return Ok(None);
             }
-            let resolution = resolution.of_records(now);
+            let resolution = resolution.of_records(now, shown.baseline().as_ref());
             resolution
                 .map(Some)
                 .map_err(|error| SyncError::entity(&shown.kind, error))

@@ -6,7 +6,7 @@ use crate::id::OpId;
 use crate::record::Record;
 use crate::store::{OpQuery, TxMode};
 use crate::system_fields::is_system_field;
-use crate::writer::{Write, difference};
+use crate::writer::Write;
 
 impl Outbox {
     /// Corrects the record that a waiting operation is about, for instance after the server refused
@@ -59,10 +59,9 @@ impl Outbox {
         };
         let mut after = before.clone();
         correct(&mut after);
-        let (after, changed) = difference(&before, with_system_fields(after, &before));
-        let edited = writer
-            .apply(&mut *tx, Write::Change(after, changed))
-            .await?;
+        let after = with_system_fields(after, &before);
+        let write = Write::Update { before, after };
+        let edited = writer.apply(&mut *tx, write).await?;
         tx.commit().await?;
         Ok(edited)
     }
