@@ -13,6 +13,7 @@ pub use merged::MergedEntity;
 pub use open::OpenConflict;
 pub use resolver::{ConflictResolver, Resolution, ResolverError, resolve_fn};
 pub use side::ConflictSide;
+pub(crate) use side::Source;
 pub use strategy::ConflictStrategy;
 pub use typed::resolve_typed;
 
@@ -64,6 +65,8 @@ pub struct Conflict<R = Record> {
     pub local_time: Timestamp,
     /// When the server's side was written, as far as it says.
     pub server_time: Option<Timestamp>,
+    /// What a typed one was made of.
+    pub(crate) source: Source,
 }
 
 impl<R> Conflict<R> {
@@ -80,6 +83,7 @@ impl<R> Conflict<R> {
             changed_fields: None,
             local_time: Timestamp::from_unix_millis(0),
             server_time: None,
+            source: Source::default(),
         }
     }
 

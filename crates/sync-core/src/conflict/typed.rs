@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Conflict, ConflictResolver, ConflictSide as _, Resolution, ResolverError};
+use super::{Conflict, ConflictResolver, ConflictSide as _, Resolution, ResolverError, Source};
 use crate::entity::{InvalidEntity, SyncEntity};
 
 impl Conflict {
@@ -17,7 +17,11 @@ impl Conflict {
     /// # Errors
     /// If a record does not parse as `T`.
     pub fn typed<T: SyncEntity>(&self) -> Result<Conflict<T>, InvalidEntity> {
-        self.try_map(T::of_record)
+        let typed = self.try_map(T::of_record)?;
+        Ok(Conflict {
+            source: Source::new(self),
+            ..typed
+        })
     }
 }
 

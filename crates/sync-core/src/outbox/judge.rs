@@ -4,7 +4,7 @@ use super::content::{has_landed, same_state};
 use super::entity::{Entity, Rules};
 use super::verdict::Decision;
 use super::write::Fold;
-use crate::conflict::{Conflict, ConflictStrategy};
+use crate::conflict::{Conflict, ConflictStrategy, Source};
 use crate::event::SyncEvent;
 use crate::merge::FieldMerge;
 use crate::op::{Change, Fate, Precondition};
@@ -358,6 +358,7 @@ impl Entity {
                 |head| head.written_at.clone(),
             ),
             server_time: time,
+            source: Source::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Writes and decisions in a type of the app's that knows less than the record has.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sync_core::{
@@ -210,6 +212,32 @@ async fn what_a_person_merges_keeps_what_the_type_does_not_know_within_a_field()
     device.push_later().await;
     let op = device.server.pushed();
     assert_eq!(sent(&op).get("a"), Some(&json!({"w": 2, "unit": "cm"})));
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "notes")]
+struct Tagged {
+    id: String,
+    a: HashSet<String>,
+    b: Option<i64>,
+}
+
+#[tokio::test]
+async fn a_conflict_of_a_type_without_an_order_is_resolved_as_it_was_shown() {
+    let device = undecided(vec![], &json!(["q", "w", "e", "r", "t", "y", "u", "i"])).await;
+    let conflicts = device.engine.conflicts();
+    let open = conflicts.open().await.unwrap();
+    let shown: Conflict<Tagged> = open[0].conflict.typed().unwrap();
+    device.change("b", 4).await;
+    let stale = conflicts.resolve(&shown, Resolution::AcceptServer).await;
+    assert!(!stale.unwrap(), "the edit is another one");
+
+    let device = undecided(vec![], &json!(["q", "w", "e", "r", "t", "y", "u", "i"])).await;
+    let conflicts = device.engine.conflicts();
+    let open = conflicts.open().await.unwrap();
+    let shown: Conflict<Tagged> = open[0].typed().unwrap().conflict;
+    let resolved = conflicts.resolve(&shown, Resolution::AcceptServer).await;
+    assert!(resolved.unwrap(), "it is what was shown");
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, SyncEntity)]
