@@ -26,7 +26,8 @@ pub enum FieldMerge {
     /// The smaller number, the earlier point in time, else the text that sorts first.
     Min,
     /// The server's number plus what the user added to the base (or took away): both sides'
-    /// increments count. A base without a number counts as 0; without any base it is as `Auto`.
+    /// increments count. A base without a number counts as 0; without any base, or where one side
+    /// cleared the number, it is as `Auto`.
     ///
     /// Each increment counts once if the server honours idempotency keys and declares it. On one that
     /// does not, an edit whose answer is lost, and which somebody else then covers, counts twice, and

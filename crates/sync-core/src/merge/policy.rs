@@ -59,18 +59,18 @@ fn greater(local: &Value, server: &Value) -> Option<bool> {
     }
 }
 
+/// Who clears the value adds nothing to it: that is no sum.
 fn sum_delta(local: &Value, server: Option<&Value>, base: Base<'_>) -> Option<Value> {
-    let Base::Known(base) = base else {
+    let zero = Number::from(0);
+    let base = match base {
+        Base::Known(None | Some(Value::Null)) => &zero,
+        Base::Known(Some(Value::Number(base))) => base,
+        Base::Known(Some(_)) | Base::Unknown => return None,
+    };
+    let (Value::Number(local), Value::Number(server)) = (local, server?) else {
         return None;
     };
-    let zero = Number::from(0);
-    let number = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => Some(zero.clone()),
-        Some(Value::Number(number)) => Some(number.clone()),
-        Some(_) => None,
-    };
-    let (local, server, base) = (number(Some(local))?, number(server)?, number(base)?);
-    if let (Some(local), Some(server), Some(base)) = (exact(&local), exact(&server), exact(&base)) {
+    if let (Some(local), Some(server), Some(base)) = (exact(local), exact(server), exact(base)) {
         let sum = i64::try_from(server + (local - base)).ok()?;
         return Some(sum.into());
     }

@@ -162,6 +162,24 @@ fn what_cannot_be_added_compared_or_joined_is_merged_as_without_a_rule() {
 }
 
 #[test]
+fn what_one_side_cleared_is_no_increment() {
+    let base = Some(json!(5));
+    for rule in [SumDelta, Auto] {
+        let cleared_here = merge(rule, base.clone(), Value::Null, json!(7));
+        assert_merged(&cleared_here, Value::Null, true);
+        let cleared_there = merge(rule, base.clone(), json!(7), Value::Null);
+        assert_merged(&cleared_there, json!(7), true);
+        let cleared_by_both = merge(rule, base.clone(), Value::Null, Value::Null);
+        assert_merged(&cleared_by_both, Value::Null, false);
+    }
+    let server = object(json!({"id": "e1"}));
+    let local = object(json!({"id": "e1", "f": 7}));
+    let base = object(json!({"id": "e1", "f": 5}));
+    let gone_there = preserving_merge_with(&local, &server, Some(&base), None, |_| SumDelta);
+    assert_merged(&gone_there, json!(7), true);
+}
+
+#[test]
 fn a_union_keeps_what_either_list_has() {
     let base = Some(json!(["a", "b", "c"]));
     let joined = merge(Union, base, json!(["a", "x"]), json!(["a", "b", "y"]));

@@ -51,8 +51,10 @@ impl Field<'_> {
                 (class, same(self.merged, wanted) && !self.is_named)
             }
             FieldMerge::SumDelta => {
-                let sum = number(self.server)? + number(self.local)? - number(self.base)?;
-                let is_sum = number(self.merged) == Some(sum);
+                // Of a value that somebody cleared there is no increment.
+                let increment = self.local.as_i64()? - number(self.base)?;
+                let sum = self.server.as_i64()? + increment;
+                let is_sum = self.merged.as_i64() == Some(sum);
                 ("increments added by rule", is_sum && !self.is_named)
             }
             FieldMerge::Union => ("both united by rule", self.is_united()?),
@@ -105,7 +107,7 @@ pub(super) fn in_order<'a>(one: &'a Value, other: &'a Value) -> Option<(&'a Valu
     Some(if is_less { (one, other) } else { (other, one) })
 }
 
-/// A number that is counted with; nothing counts as 0.
+/// A number from which somebody counts on; nothing counts as 0.
 pub(super) fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Null => Some(0),
