@@ -21,8 +21,8 @@ pub enum Delivery {
     Stuck,
     /// Something is in a conflict that waits for a decision: see [`crate::Conflicts::open`].
     Conflict,
-    /// Something else has to come first: the operations belong to a kind that is not registered,
-    /// or to an entity that refers to one that the server does not have yet: see
+    /// Something else has to come first: the operations belong to a kind that is not registered or
+    /// is only pulled ([`crate::Direction::PullOnly`]), or to an entity that refers to one that the server does not have yet: see
     /// [`crate::Outbox::blocked`].
     Blocked,
     /// The server cannot be reached, serves nobody now, or wants other credentials.

@@ -110,11 +110,9 @@ async fn sync_interval_of_a_table_pulls_it_more_often_than_the_others() {
 }
 
 /// A device on which n1 was deleted by somebody else and n2 by its user, after a sync.
-async fn after_deletions(server: &MockServer, policy: SoftDelete) -> Device {
+async fn after_deletions(server: &MockServer, table: TableConfig) -> Device {
     seed_note(server);
-    let here = set(TableConfig::new().soft_delete(policy))(server)
-        .open()
-        .await;
+    let here = set(table)(server).open().await;
     here.create("n2", json!({"title": "mine"})).await;
     here.sync_fully().await;
     server.delete(NOTES, "n1");
@@ -136,7 +134,9 @@ async fn kept(device: &Device) -> Vec<bool> {
 #[tokio::test]
 async fn soft_delete_keep_keeps_the_rows_of_deleted_entities() {
     let server = MockServer::start().await.unwrap();
-    let here = after_deletions(&server, SoftDelete::Keep).await;
+    // It is the default wherever it is possible, so that there has to be another choice to overrule.
+    let purging = TableConfig::new().soft_delete(SoftDelete::Purge);
+    let here = after_deletions(&server, purging.soft_delete(SoftDelete::Keep)).await;
     assert_eq!(kept(&here).await, [true, true]);
     here.world.advance(HOUR * 48);
     here.sync_fully().await;
@@ -146,14 +146,15 @@ async fn soft_delete_keep_keeps_the_rows_of_deleted_entities() {
 #[tokio::test]
 async fn soft_delete_purge_removes_them() {
     let server = MockServer::start().await.unwrap();
-    let here = after_deletions(&server, SoftDelete::Purge).await;
+    let here = after_deletions(&server, TableConfig::new().soft_delete(SoftDelete::Purge)).await;
     assert_eq!(kept(&here).await, [false, false]);
 }
 
 #[tokio::test]
 async fn soft_delete_purge_after_removes_them_after_their_time() {
     let server = MockServer::start().await.unwrap();
-    let here = after_deletions(&server, SoftDelete::PurgeAfter(HOUR)).await;
+    let table = TableConfig::new().soft_delete(SoftDelete::PurgeAfter(HOUR));
+    let here = after_deletions(&server, table).await;
     assert_eq!(kept(&here).await, [true, true]);
     server.advance(HOUR * 2);
     here.world.advance(HOUR * 2);
