@@ -131,7 +131,8 @@ async fn carry_out(store: &dyn Store, jobs: &Jobs) {
     }
 }
 
-/// Does all writes in one transaction; `false`: one of them fails, so that none was done.
+/// Does all writes in one transaction; `false`: one of them fails, at once or because a rule that
+/// the database checks at the end forbids it, so that none was done and nobody was told anything.
 async fn together(mut tx: Box<dyn StoreTx>, jobs: &[Arc<Job>]) -> bool {
     let mut changed = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -141,6 +142,10 @@ async fn together(mut tx: Box<dyn StoreTx>, jobs: &[Arc<Job>]) -> bool {
         }
     }
     let committed = tx.commit().await;
+    // Of other failures, a full disk's say, nobody is to blame, and trying again helps nobody.
+    if matches!(&committed, Err(error) if error.kind() == StoreErrorKind::Constraint) {
+        return false;
+    }
     for (job, count) in jobs.iter().zip(changed) {
         job.end(committed.clone().map(|()| count).map_err(SyncError::from));
     }

@@ -3,9 +3,12 @@
 use std::pin::pin;
 
 use futures::{FutureExt, StreamExt, future};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sync_core::store::TxMode;
-use sync_core::{EntityWriter, SoftDelete, SyncError, SyncRepository};
+use sync_core::store::{OpQuery, StoreErrorKind, TxMode};
+use sync_core::transport::Offline;
+use sync_core::{EntityWriter, SoftDelete, SyncEngine, SyncEntity, SyncError, SyncRepository};
+use sync_sqlx::SqliteStore;
 use sync_testkit::MockServer;
 
 use crate::setup::{Device, NOTES, Note, Setup, assert_fields, device};
@@ -264,6 +267,59 @@ async fn a_write_that_fails_takes_none_along_that_shared_its_transaction() {
         [Ok(()), Err(SyncError::AlreadyExists { .. }), Ok(())]
     ));
     assert_eq!(device.all().await.len(), 3);
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "lists")]
+struct List {
+    id: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, SyncEntity)]
+#[sync(kind = "entries")]
+struct Entry {
+    id: String,
+    list: String,
+}
+
+#[tokio::test]
+async fn a_write_that_only_the_commit_refuses_takes_none_along_that_shared_its_transaction() {
+    let store = SqliteStore::open_in_memory().await.unwrap();
+    let sql = "CREATE TABLE lists (id TEXT NOT NULL PRIMARY KEY);
+        CREATE TABLE entries (id TEXT NOT NULL PRIMARY KEY, list TEXT NOT NULL
+            REFERENCES lists (id) DEFERRABLE INITIALLY DEFERRED)";
+    sqlx::raw_sql(sql).execute(store.pool()).await.unwrap();
+    let engine = SyncEngine::builder(store.clone(), Offline::default())
+        .table::<List>()
+        .table::<Entry>();
+    let engine = engine.build().await.unwrap();
+    let lists = engine.writer::<List>().unwrap();
+    let entries = engine.writer::<Entry>().unwrap();
+    let mut changes = engine.store().changes();
+    let busy = engine.store().begin(TxMode::Write).await.unwrap();
+    let entry = |id: &str, list: &str| Entry {
+        id: id.to_owned(),
+        list: list.to_owned(),
+    };
+    let list = List { id: "a".to_owned() };
+    let (orphan, child) = (entry("orphan", "nowhere"), entry("child", "a"));
+    let mut writes = pin!(future::join3(
+        lists.insert(&list),
+        entries.insert(&orphan),
+        entries.insert(&child),
+    ));
+    assert!(writes.as_mut().now_or_never().is_none(), "they wait");
+    drop(busy);
+    let (list, orphan, child) = writes.await;
+    assert!(list.is_ok() && child.is_ok(), "{list:?} {child:?}");
+    let Err(SyncError::Store(error)) = orphan else {
+        panic!("{orphan:?}");
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Constraint, "{error}");
+    assert_eq!(commits(&mut changes), 2, "each was told once");
+    let ops = engine.outbox().list(&OpQuery::default()).await.unwrap();
+    let ids: Vec<&str> = ops.iter().map(|op| op.entity_id.as_str()).collect();
+    assert_eq!(ids, ["a", "child"], "each was queued once");
 }
 
 #[tokio::test]
