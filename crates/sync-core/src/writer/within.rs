@@ -77,8 +77,53 @@ impl<'w> RecordWriterIn<'w> {
         self.write(Write::Restore(id.clone())).await
     }
 
+    /// As [`RecordWriter::insert_all`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::insert_all`].
+    pub async fn insert_all(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<(), SyncError> {
+        let writes = records.into_iter().map(Write::Insert);
+        self.write_all(writes.collect()).await.map(drop)
+    }
+
+    /// As [`RecordWriter::upsert_all`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::upsert_all`].
+    pub async fn upsert_all(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<u64, SyncError> {
+        let writes = records.into_iter().map(Write::Upsert);
+        self.write_all(writes.collect()).await
+    }
+
+    /// As [`RecordWriter::delete_all`].
+    ///
+    /// # Errors
+    /// As [`RecordWriter::delete_all`].
+    pub async fn delete_all(
+        &mut self,
+        ids: impl IntoIterator<Item = EntityId>,
+    ) -> Result<u64, SyncError> {
+        let writes = ids.into_iter().map(Write::Delete);
+        self.write_all(writes.collect()).await
+    }
+
     pub(super) async fn write(&mut self, write: Write) -> Result<bool, SyncError> {
         self.writer.apply(self.tx, write).await
+    }
+
+    /// How many changed anything?
+    async fn write_all(&mut self, writes: Vec<Write>) -> Result<u64, SyncError> {
+        let mut changed = 0;
+        for write in writes {
+            changed += u64::from(self.write(write).await?);
+        }
+        Ok(changed)
     }
 }
 
@@ -141,6 +186,19 @@ impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
         self.records().write(Write::Update { before, after }).await
     }
 
+    /// As [`EntityWriter::update_fields`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update_fields`].
+    pub async fn update_fields(
+        &mut self,
+        entity: &T,
+        changed: &ChangedFields,
+    ) -> Result<bool, SyncError> {
+        let record = self.writer.record(entity)?;
+        self.records().change(record, changed).await
+    }
+
     /// As [`EntityWriter::replace`].
     ///
     /// # Errors
@@ -175,6 +233,49 @@ impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
         self.records().restore(&EntityId::new(id)?).await
     }
 
+    /// As [`EntityWriter::insert_all`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert_all`].
+    pub async fn insert_all<'e>(
+        &mut self,
+        entities: impl IntoIterator<Item = &'e T>,
+    ) -> Result<(), SyncError> {
+        let records = entities
+            .into_iter()
+            .map(|entity| self.writer.record(entity));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        self.records().insert_all(records).await
+    }
+
+    /// As [`EntityWriter::upsert_all`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::upsert_all`].
+    pub async fn upsert_all<'e>(
+        &mut self,
+        entities: impl IntoIterator<Item = &'e T>,
+    ) -> Result<u64, SyncError> {
+        let records = entities
+            .into_iter()
+            .map(|entity| self.writer.record(entity));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        self.records().upsert_all(records).await
+    }
+
+    /// As [`EntityWriter::delete_all`].
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete_all`].
+    pub async fn delete_all<I: AsRef<str>>(
+        &mut self,
+        ids: impl IntoIterator<Item = I>,
+    ) -> Result<u64, SyncError> {
+        let ids = ids.into_iter().map(EntityId::new);
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        self.records().delete_all(ids).await
+    }
+
     /// As [`EntityWriter::get`], with what this transaction wrote.
     ///
     /// # Errors
@@ -185,6 +286,42 @@ impl<'w, T: SyncEntity> EntityWriterIn<'w, T> {
         let live = rows.into_iter().find(|row| !row.is_deleted());
         let entity = live.map(entity_of).transpose();
         entity.map_err(|error| SyncError::entity(kind, error))
+    }
+
+    /// [`EntityWriterIn::insert`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::insert`].
+    pub async fn insert_and_enqueue(&mut self, entity: &T) -> Result<(), SyncError> {
+        self.insert(entity).await
+    }
+
+    /// [`EntityWriterIn::replace`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::replace`].
+    pub async fn replace_and_enqueue(&mut self, entity: &T) -> Result<bool, SyncError> {
+        self.replace(entity).await
+    }
+
+    /// [`EntityWriterIn::update`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::update`].
+    pub async fn replace_and_enqueue_diff(
+        &mut self,
+        before: &T,
+        after: &T,
+    ) -> Result<bool, SyncError> {
+        self.update(before, after).await
+    }
+
+    /// [`EntityWriterIn::delete`] under its name in the Dart family.
+    ///
+    /// # Errors
+    /// As [`EntityWriter::delete`].
+    pub async fn delete_and_enqueue(&mut self, id: impl AsRef<str>) -> Result<bool, SyncError> {
+        self.delete(id).await
     }
 
     fn records(&mut self) -> RecordWriterIn<'_> {

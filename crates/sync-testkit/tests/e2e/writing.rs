@@ -1,17 +1,20 @@
 //! The typed ways to write, alone, many at once, and within a transaction of the app's.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures::{FutureExt, StreamExt, future};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sync_core::store::{OpQuery, StoreErrorKind, TxMode};
 use sync_core::transport::Offline;
-use sync_core::{EntityWriter, SoftDelete, SyncEngine, SyncEntity, SyncError, SyncRepository};
+use sync_core::{
+    EntityWriter, Record, SoftDelete, SyncEngine, SyncEntity, SyncError, SyncRepository,
+};
 use sync_sqlx::SqliteStore;
 use sync_testkit::MockServer;
 
-use crate::setup::{Device, NOTES, Note, Setup, assert_fields, device};
+use crate::setup::{Device, NOTES, Note, Setup, assert_fields, device, entity};
 
 fn note(id: &str, title: &str) -> Note {
     Note {
@@ -225,6 +228,96 @@ async fn what_is_written_in_the_apps_own_transaction_goes_with_it() {
     }
     device.sync_fully().await;
     assert_fields(server.get(NOTES, "milk").as_ref(), &json!({"mood": 4}));
+}
+
+#[tokio::test]
+async fn batches_and_named_fields_go_with_the_apps_own_transaction() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    notes.insert(&note("old", "Old")).await.unwrap();
+    for commits in [false, true] {
+        let mut tx = device.store.begin().await.unwrap();
+        let mut within = notes.within(&mut tx);
+        let two = ["a", "b"].map(|id| note(id, "New"));
+        within.insert_all(&two).await.unwrap();
+        let three = [note("a", "New"), note("b", "Changed"), note("c", "New")];
+        assert_eq!(within.upsert_all(&three).await.unwrap(), 2);
+        assert_eq!(within.delete_all(["c", "nowhere"]).await.unwrap(), 1);
+        let named = ["mood"].into_iter().collect();
+        let edited = Note {
+            mood: Some(4),
+            ..note("old", "not named")
+        };
+        assert!(within.update_fields(&edited, &named).await.unwrap());
+
+        let mut records = device.notes.within(&mut tx);
+        let record = |id: &str| Record::try_from(json!({"id": id, "title": "JSON"})).unwrap();
+        records.insert_all(["d", "e"].map(record)).await.unwrap();
+        let changed = records.upsert_all(["e", "f"].map(record)).await;
+        assert_eq!(changed.unwrap(), 1);
+        let gone = records.delete_all(["e", "nowhere"].map(entity)).await;
+        assert_eq!(gone.unwrap(), 1);
+
+        let before = device.all().await;
+        assert_eq!(before.into_keys().collect::<Vec<_>>(), ["old"]);
+        if commits {
+            tx.commit().await.unwrap();
+        } else {
+            drop(tx);
+            assert_eq!(device.ops().await.len(), 1);
+        }
+    }
+    let titles = |rows: BTreeMap<String, Value>| -> Vec<(String, Value)> {
+        let title = |(id, row): (String, Value)| (id, row["title"].clone());
+        rows.into_iter().map(title).collect()
+    };
+    let wanted = [
+        ("a", "New"),
+        ("b", "Changed"),
+        ("d", "JSON"),
+        ("f", "JSON"),
+        ("old", "Old"),
+    ];
+    let wanted = wanted.map(|(id, title)| (id.to_owned(), json!(title)));
+    assert_eq!(titles(device.all().await), wanted);
+    device.sync_fully().await;
+    let there = server.all(NOTES).len();
+    assert_eq!(there, wanted.len());
+    assert_fields(server.get(NOTES, "old").as_ref(), &json!({"mood": 4}));
+}
+
+#[tokio::test]
+async fn the_dart_names_work_in_the_apps_own_transaction() {
+    let server = server().await;
+    let device = device(&server).await;
+    let notes = writer(&device);
+    for commits in [false, true] {
+        let mut tx = device.store.begin().await.unwrap();
+        let mut within = notes.within(&mut tx);
+        let (milk, oat, soy) = (
+            note("milk", "Milk"),
+            note("milk", "Oat"),
+            note("milk", "Soy"),
+        );
+        within.insert_and_enqueue(&milk).await.unwrap();
+        let bread = note("bread", "Bread");
+        within.insert_and_enqueue(&bread).await.unwrap();
+        assert!(within.replace_and_enqueue_diff(&milk, &oat).await.unwrap());
+        assert!(!within.replace_and_enqueue_diff(&oat, &oat).await.unwrap());
+        assert!(within.replace_and_enqueue(&soy).await.unwrap());
+        assert!(within.delete_and_enqueue("bread").await.unwrap());
+        if commits {
+            tx.commit().await.unwrap();
+        } else {
+            drop(tx);
+            assert_eq!(device.ops().await.len(), 0);
+        }
+    }
+    device.sync_fully().await;
+    assert_eq!(server.all(NOTES).len(), 1);
+    let soy = json!({"title": "Soy"});
+    assert_fields(server.get(NOTES, "milk").as_ref(), &soy);
 }
 
 /// How many transactions told that they changed something.
