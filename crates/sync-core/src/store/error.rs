@@ -14,7 +14,7 @@ pub enum StoreErrorKind {
     Schema,
     /// A kind was used that was not given to `prepare`.
     UnknownKind,
-    /// Another program kept the database locked.
+    /// Another program kept the database locked, or a transaction of this one that does not end.
     Busy,
     /// A rule of the database forbids it.
     Constraint,

@@ -68,6 +68,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`StoreErrorKind::Busy`] if another program kept the database locked too long.
     async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError>;
 
+    /// [`Store::begin`] for a write of the app's, whose task may hold another writing transaction
+    /// of this store, and would wait for itself for ever.
+    ///
+    /// # Behavior
+    /// As [`Store::begin`], which it is unless the store says otherwise. It may give up when nothing
+    /// happens any more in the transaction that it waits for.
+    ///
+    /// # Errors
+    /// As [`Store::begin`], and [`StoreErrorKind::Busy`] if it gave up; the message says what to do.
+    async fn begin_for_app(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        self.begin(mode).await
+    }
+
     /// What tells this database from a copy of it, as far as it can be told: the device and the
     /// place of a file on it, never its name. `None` (the default): a copy cannot be told.
     ///

@@ -18,6 +18,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).begin(mode).await
     }
 
+    async fn begin_for_app(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        (**self).begin_for_app(mode).await
+    }
+
     fn identity(&self) -> Option<String> {
         (**self).identity()
     }

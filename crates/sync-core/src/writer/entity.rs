@@ -283,7 +283,7 @@ impl<T: SyncEntity> EntityWriter<T> {
     }
 
     pub(super) async fn begin(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, SyncError> {
-        Ok(self.records.engine.store().begin(mode).await?)
+        Ok(self.records.engine.store().begin_for_app(mode).await?)
     }
 
     pub(super) fn kind(&self) -> &Kind {

@@ -112,7 +112,7 @@ impl GroupCommit {
 
 /// Until its transaction has begun, calls can join a group.
 async fn carry_out(store: &dyn Store, jobs: &Jobs) {
-    let tx = store.begin(TxMode::Write).await;
+    let tx = store.begin_for_app(TxMode::Write).await;
     let jobs = lock(jobs).take().unwrap_or_default();
     let jobs: Vec<Arc<Job>> = jobs.iter().filter_map(Weak::upgrade).collect();
     match (tx, &*jobs) {
@@ -155,7 +155,7 @@ async fn together(mut tx: Box<dyn StoreTx>, jobs: &[Arc<Job>]) -> bool {
 /// Each call gets the error that is its own.
 async fn one_by_one(store: &dyn Store, jobs: &[Arc<Job>]) {
     for job in jobs {
-        let outcome = match store.begin(TxMode::Write).await {
+        let outcome = match store.begin_for_app(TxMode::Write).await {
             Ok(tx) => job.alone(tx).await,
             Err(error) => Err(error.into()),
         };

@@ -1,5 +1,6 @@
 //! SQLite.
 
+mod begin;
 mod check;
 mod file;
 mod handle;
@@ -212,30 +213,12 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// [`Busy`](sync_core::StoreErrorKind::Busy) if another program kept the database locked too long.
+    /// [`Busy`](sync_core::StoreErrorKind::Busy) if another program kept the database locked too
+    /// long, or another writing transaction of this store stays open and nothing happens in it.
     pub async fn begin(&self) -> Result<SqliteTx<'static>, StoreError> {
         self.begin_shared()
             .await
             .map_err(|error| self.in_file(error))
-    }
-
-    async fn begin_shared(&self) -> Result<SqliteTx<'static>, StoreError> {
-        // First the connection, then the turn: whoever holds a connection never waits in vain for
-        // somebody who waits for one.
-        let connection = self
-            .inner
-            .pool
-            .acquire()
-            .await
-            .context("take a connection of the pool")?;
-        let turn = Arc::clone(&self.inner.writer).lock_owned().await;
-        let tx = Transaction::begin(
-            connection,
-            Some(sqlx::SqlSafeStr::into_sql_str("BEGIN IMMEDIATE")),
-        )
-        .await
-        .context("begin a writing transaction")?;
-        Ok(self.transaction(Link::Shared { tx, _turn: turn }))
     }
 
     /// Lets the library write in a transaction of the app's own. It has to be a writing one (begun
@@ -336,12 +319,6 @@ impl SqliteStore {
     fn in_file(&self, error: StoreError) -> StoreError {
         in_file(&self.inner.path, error)
     }
-
-    async fn turn(&self, mode: TxMode) -> Result<Turn, StoreError> {
-        let writer = Arc::clone(&self.inner.writer).lock_owned().await;
-        let turn = Turn::begin(writer, mode, &self.inner.patience).await;
-        turn.map_err(|error| self.in_file(error))
-    }
 }
 
 /// Makes the library's tables and checks the user's, in this transaction.
@@ -380,6 +357,14 @@ impl Store for SqliteStore {
             _ => Link::Turn(self.turn(mode).await?),
         };
         Ok(Box::new(self.transaction(link)))
+    }
+
+    async fn begin_for_app(&self, mode: TxMode) -> Result<Box<dyn StoreTx>, StoreError> {
+        if mode == TxMode::Read {
+            return Store::begin(self, mode).await;
+        }
+        let turn = self.turn_for_app(mode).await?;
+        Ok(Box::new(self.transaction(Link::Turn(turn))))
     }
 
     fn identity(&self) -> Option<String> {

@@ -106,7 +106,9 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How long to wait while other programs write; 10 seconds by default.
+    /// How long to wait while other programs write; 10 seconds by default. A writer of the app's
+    /// waits a second longer for another transaction of this store in which nothing happens, and
+    /// for any other as long as it takes.
     #[must_use]
     pub fn busy_timeout(mut self, limit: Duration) -> Self {
         self.busy_timeout = limit;
@@ -142,10 +144,7 @@ impl SqliteStoreBuilder {
     /// [`StoreErrorKind::Open`] if the file cannot be opened or is not a database, if its key is
     /// wrong, or if the pool's database is in memory or not in WAL mode.
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
-        let patience = Patience {
-            env: self.env.clone(),
-            limit: self.busy_timeout,
-        };
+        let patience = Patience::new(self.env.clone(), self.busy_timeout);
         let base = self.connect_options();
         if let Source::File(path) = &self.source {
             file::create_private(path);

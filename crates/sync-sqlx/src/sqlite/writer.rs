@@ -1,5 +1,7 @@
 //! The store's own writing connection, used by one transaction at a time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -19,14 +21,34 @@ const BULK_CACHE: i64 = -16_384;
 /// `PRAGMA synchronous = FULL`.
 const FULL: i64 = 2;
 
-/// How long to wait for other programs, and by which clock.
+/// How long to wait for other programs, by which clock, and whether it is worth waiting for the
+/// writing transactions of this one.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     pub(crate) env: Env,
     pub(crate) limit: Duration,
+    /// How often something happened in a writing transaction of this store.
+    progress: Arc<AtomicU64>,
 }
 
 impl Patience {
+    pub(crate) fn new(env: Env, limit: Duration) -> Self {
+        Self {
+            env,
+            limit,
+            progress: Arc::default(),
+        }
+    }
+
+    /// Something happens in a writing transaction.
+    pub(crate) fn note_progress(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
     /// Tries again until nobody else is in the way, leaving the thread to others meanwhile.
     pub(crate) async fn retry<T>(
         &self,

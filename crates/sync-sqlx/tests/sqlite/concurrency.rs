@@ -1,9 +1,12 @@
 //! Several stores, pools and tasks on one file.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use sync_core::store::{RowWrite, Store, StoreErrorKind, TxMode};
+use futures::FutureExt;
+use sync_core::store::{RowWrite, Store, StoreErrorKind, StoreTx, TxMode};
 use sync_sqlx::SqliteStore;
+use sync_testkit::FakeEnv;
 
 use crate::common::{TODOS, fixture, id, op, schema, todo, todos};
 
@@ -86,6 +89,72 @@ async fn somebody_who_never_lets_go_makes_a_writer_busy_in_the_end() {
     assert!(error.is_retryable());
     drop(held);
     drop(Store::begin(&impatient, TxMode::Write).await.unwrap());
+}
+
+async fn by_its_clock(env: &FakeEnv) -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = SqliteStore::builder(folder.path().join("app.db")).env(env.env());
+    let store = builder.open().await.unwrap();
+    sqlx::raw_sql(TODOS).execute(store.pool()).await.unwrap();
+    store.prepare(&[schema()]).await.unwrap();
+    (folder, store)
+}
+
+#[tokio::test]
+async fn a_write_of_the_apps_that_waits_for_its_own_task_ends_with_what_to_do() {
+    let env = FakeEnv::new(1);
+    env.auto_advance(Duration::MAX);
+    let (_folder, store) = by_its_clock(&env).await;
+    for shared in [false, true] {
+        let held: Box<dyn StoreTx> = if shared {
+            Box::new(store.begin().await.unwrap())
+        } else {
+            Store::begin(&store, TxMode::Write).await.unwrap()
+        };
+        let writing = store.begin_for_app(TxMode::Write).await.err().unwrap();
+        let sharing = store.begin().await.err().unwrap();
+        for error in [writing, sharing] {
+            assert_eq!(error.kind(), StoreErrorKind::Busy);
+            let text = error.to_string();
+            assert!(text.contains("app.db: another writing"), "{text}");
+            assert!(text.contains("with `within`"), "{text}");
+        }
+        drop(store.begin_for_app(TxMode::Read).await.unwrap());
+        // A drop would be rolled back on another thread, for which this clock does not wait.
+        held.commit().await.unwrap();
+        let writing = store.begin_for_app(TxMode::Write).await.unwrap();
+        writing.commit().await.unwrap();
+        store.begin().await.unwrap().commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_write_waits_for_a_transaction_that_gets_on_and_the_library_for_any() {
+    let env = FakeEnv::new(1);
+    let (_folder, store) = by_its_clock(&env).await;
+    let long = Duration::from_secs(11);
+    let mut held = Store::begin(&store, TxMode::Write).await.unwrap();
+    let mut of_the_app = pin!(store.begin_for_app(TxMode::Write));
+    let mut of_the_library = pin!(Store::begin(&store, TxMode::Write));
+    assert!(of_the_app.as_mut().now_or_never().is_none());
+    assert!(of_the_library.as_mut().now_or_never().is_none());
+    for number in 0..3 {
+        let row = RowWrite::local(todo(&format!("t{number}"), "x"));
+        held.put(&todos(), &[row]).await.unwrap();
+        // A reader has nothing to do with it.
+        drop(store.begin_for_app(TxMode::Read).await.unwrap());
+        env.advance(long);
+        assert!(of_the_app.as_mut().now_or_never().is_none(), "{number}");
+    }
+    let mut reader = Store::begin(&store, TxMode::Read).await.unwrap();
+    reader.get(&todos(), &[id("t0")]).await.unwrap();
+    env.advance(long);
+    let gave_up = of_the_app.as_mut().now_or_never().unwrap().err().unwrap();
+    assert_eq!(gave_up.kind(), StoreErrorKind::Busy);
+    env.advance(long * 10);
+    assert!(of_the_library.as_mut().now_or_never().is_none(), "it waits");
+    held.commit().await.unwrap();
+    drop(of_the_library.await.unwrap());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, future};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use sync_core::{
     EntityWriter, Record, SoftDelete, SyncEngine, SyncEntity, SyncError, SyncRepository,
 };
 use sync_sqlx::SqliteStore;
-use sync_testkit::MockServer;
+use sync_testkit::{FakeEnv, MockServer};
 
 use crate::setup::{Device, NOTES, Note, Setup, assert_fields, device, entity};
 
@@ -413,6 +414,33 @@ async fn a_write_that_only_the_commit_refuses_takes_none_along_that_shared_its_t
     let ops = engine.outbox().list(&OpQuery::default()).await.unwrap();
     let ids: Vec<&str> = ops.iter().map(|op| op.entity_id.as_str()).collect();
     assert_eq!(ids, ["a", "child"], "each was queued once");
+}
+
+#[tokio::test]
+async fn a_write_beside_an_open_transaction_of_its_task_fails_and_says_what_to_do() {
+    let world = FakeEnv::new(1);
+    world.auto_advance(Duration::MAX);
+    let folder = tempfile::tempdir().unwrap();
+    let builder = SqliteStore::builder(folder.path().join("app.db")).env(world.env());
+    let store = builder.open().await.unwrap();
+    store.create_table::<List>().await.unwrap();
+    let builder = SyncEngine::builder(store.clone(), Offline::default()).table::<List>();
+    let engine = builder.build().await.unwrap();
+    let lists = engine.writer::<List>().unwrap();
+    let list = List { id: "a".to_owned() };
+    let mut mine = store.begin().await.unwrap();
+    let inserted = lists.insert(&list).await.map(|()| true);
+    let edited = lists.update_with("a", |_| ()).await;
+    for outcome in [inserted, edited] {
+        let Err(SyncError::Store(error)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(error.is_retryable(), "{error}");
+        assert!(error.to_string().contains("`within`"), "{error}");
+    }
+    lists.within(&mut mine).insert(&list).await.unwrap();
+    mine.commit().await.unwrap();
+    assert_eq!(engine.outbox().count().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -105,10 +105,19 @@ impl fmt::Debug for SqliteTx<'_> {
 
 impl<'t> SqliteTx<'t> {
     pub(crate) fn new(link: Link<'t>, work: Work, patience: Patience) -> Self {
-        Self {
+        let this = Self {
             link,
             work,
             patience,
+        };
+        this.gets_on();
+        this
+    }
+
+    /// Whoever waits for this transaction may go on waiting.
+    fn gets_on(&self) {
+        if matches!(self.link, Link::Turn(_) | Link::Shared { .. }) {
+            self.patience.note_progress();
         }
     }
 
@@ -122,6 +131,7 @@ impl<'t> SqliteTx<'t> {
     /// [`StoreErrorKind::Other`] unless this transaction comes from [`SqliteStore::begin`](super::SqliteStore::begin):
     /// a joined one is reached through the transaction that was joined.
     pub fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        self.gets_on();
         match &mut self.link {
             Link::Shared { tx, .. } => {
                 self.work.everything_changed();
@@ -140,6 +150,7 @@ impl<'t> SqliteTx<'t> {
     /// # Errors
     /// The transaction is rolled back if an earlier call failed or was dropped half-way.
     pub async fn commit(self) -> Result<(), StoreError> {
+        self.gets_on();
         let Self {
             link,
             work,
@@ -167,6 +178,7 @@ impl<'t> SqliteTx<'t> {
         &mut self,
         run: impl FnOnce(&Connection, &mut Work) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.gets_on();
         let work = &mut self.work;
         if work.broken {
             return Err(StoreError::new(
