@@ -9,6 +9,8 @@ use futures::future::{BoxFuture, Shared, WeakShared};
 use super::RecordWriter;
 use super::write::Write;
 use crate::error::SyncError;
+use crate::event::SyncEvent;
+use crate::stats::SyncStats;
 use crate::store::{Store, StoreError, StoreErrorKind, StoreTx, TxMode};
 
 /// The writes of one call, and what became of them: how many changed anything.
@@ -16,14 +18,18 @@ struct Job {
     writer: RecordWriter,
     writes: Vec<Write>,
     outcome: Mutex<Option<Result<u64, SyncError>>>,
+    /// What is to be told once they are committed.
+    events: Mutex<Vec<SyncEvent>>,
 }
 
 impl Job {
     async fn apply(&self, tx: &mut dyn StoreTx) -> Result<u64, SyncError> {
-        let mut changed = 0;
+        let (mut changed, mut events) = (0, Vec::new());
         for write in &self.writes {
-            changed += u64::from(self.writer.apply(tx, write.clone()).await?);
+            let write = write.clone();
+            changed += u64::from(self.writer.apply(tx, write, &mut events).await?);
         }
+        *lock(&self.events) = events;
         Ok(changed)
     }
 
@@ -35,6 +41,11 @@ impl Job {
     }
 
     fn end(&self, outcome: Result<u64, SyncError>) {
+        let events = std::mem::take(&mut *lock(&self.events));
+        if outcome.is_ok() {
+            let context = self.writer.engine.context();
+            context.tell(events, &mut SyncStats::default());
+        }
         *lock(&self.outcome) = Some(outcome);
     }
 }
@@ -78,6 +89,7 @@ impl GroupCommit {
             writer: writer.clone(),
             writes,
             outcome: Mutex::new(None),
+            events: Mutex::default(),
         });
         self.join(&job).await;
         let outcome = lock(&job.outcome).take();

@@ -10,6 +10,7 @@ use crate::entity::{SyncEntity, entity_of};
 use crate::error::SyncError;
 use crate::id::EntityId;
 use crate::record::Record;
+use crate::stats::SyncStats;
 use crate::store::StoreTx;
 
 /// A [`RecordWriter`] in a transaction of the app's, from [`RecordWriter::within`].
@@ -114,7 +115,12 @@ impl<'w> RecordWriterIn<'w> {
     }
 
     pub(super) async fn write(&mut self, write: Write) -> Result<bool, SyncError> {
-        self.writer.apply(self.tx, write).await
+        let mut events = Vec::new();
+        let changed = self.writer.apply(self.tx, write, &mut events).await?;
+        // Nobody here learns whether the app commits: rather told too early than never.
+        let context = self.writer.engine.context();
+        context.tell(events, &mut SyncStats::default());
+        Ok(changed)
     }
 
     /// How many changed anything?

@@ -6,6 +6,7 @@ use crate::changed_fields::{ChangedFields, ChangedFieldsDiff};
 use crate::context::Saved;
 use crate::entity::patched;
 use crate::error::SyncError;
+use crate::event::SyncEvent;
 use crate::id::EntityId;
 use crate::json::same_field;
 use crate::outbox::{Entity, strip_for_server};
@@ -46,11 +47,13 @@ pub(super) enum Intent {
 }
 
 impl RecordWriter {
-    /// Does one write; did it change anything? After an error the transaction may only be dropped.
+    /// Does one write; did it change anything? What is to be told once that is committed is added to
+    /// `events`. After an error the transaction may only be dropped.
     pub(crate) async fn apply(
         &self,
         tx: &mut dyn StoreTx,
         write: Write,
+        events: &mut Vec<SyncEvent>,
     ) -> Result<bool, SyncError> {
         match write {
             Write::Insert(record) => {
@@ -104,7 +107,7 @@ impl RecordWriter {
             }
             Write::Delete(id) => {
                 let entity = self.load(tx, id).await?;
-                self.delete_entity(tx, entity).await
+                self.delete_entity(tx, entity, events).await
             }
             Write::Restore(id) => {
                 let entity = self.load(tx, id).await?;
@@ -218,6 +221,7 @@ impl RecordWriter {
         &self,
         tx: &mut dyn StoreTx,
         mut entity: Entity,
+        events: &mut Vec<SyncEvent>,
     ) -> Result<bool, SyncError> {
         if !is_live(&entity) {
             return Ok(false);
@@ -226,21 +230,42 @@ impl RecordWriter {
         let context = self.engine.context();
         let rules = context.rules(self.table()?);
         entity.delete(context.env.op_id(), &context.corrected_now(), &rules);
-        if entity.takes_record() {
-            self.give_way(tx, entity).await?;
-        } else {
-            self.save(tx, entity).await?;
-        }
+        self.save_all(tx, entity, events).await?;
         Ok(true)
+    }
+
+    /// Saves what the user did, also where that lets a record of the server come into the row.
+    pub(super) async fn save_all(
+        &self,
+        tx: &mut dyn StoreTx,
+        entity: Entity,
+        events: &mut Vec<SyncEvent>,
+    ) -> Result<(), SyncError> {
+        if entity.takes_record() {
+            self.give_way(tx, entity, events).await
+        } else {
+            self.save(tx, entity).await
+        }
     }
 
     /// What the user deletes was never sent, and the server has a record under its id, which takes
     /// its place. If the table does not take that record, it waits in quarantine, and the row goes
     /// all the same.
-    async fn give_way(&self, tx: &mut dyn StoreTx, mut entity: Entity) -> Result<(), SyncError> {
+    async fn give_way(
+        &self,
+        tx: &mut dyn StoreTx,
+        mut entity: Entity,
+        events: &mut Vec<SyncEvent>,
+    ) -> Result<(), SyncError> {
         self.check_account(tx).await?;
         let context = self.engine.context();
-        if context.save(tx, &mut entity, 0).await? == Saved::Whole {
+        // After a restore, what was known is no proof that the server still has the record.
+        let cursor = tx.cursor(&self.kind).await?;
+        let cursor = cursor.filter(|cursor| !cursor.is_restoring());
+        let generation = cursor.map_or(0, |cursor| cursor.generation);
+        let saved = context.save(tx, &mut entity, generation).await?;
+        events.append(&mut entity.effects.events);
+        if saved == Saved::Whole {
             return Ok(());
         }
         let removal = Removal {

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 use sync_core::transport::{PushChange, PushOutcome};
-use sync_core::{ConflictStrategy, OpStatus, Precondition, SoftDelete, TableConfig};
+use sync_core::{
+    Column, ColumnType, ConflictStrategy, OpStatus, Precondition, SoftDelete, SyncEvent,
+    TableConfig,
+};
 
-use crate::device::{Device, ID, marked, purging, schema};
+use crate::device::{Device, ID, marked, purging, schema, told};
 use crate::server::{Asked, accepted, conflict, deleted, if_base, live, stamp};
 
 #[tokio::test]
@@ -141,4 +144,21 @@ async fn what_somebody_added_to_a_record_saves_it_from_a_waiting_deletion() {
     device.push_later().await;
     assert!(device.ops().await.is_empty());
     assert_eq!(device.row().unwrap().get("b"), Some(&json!("added")));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_take_the_place_of_a_deleted_row_is_told_to_be_in_quarantine() {
+    let number = Column::new("n", ColumnType::Integer).nullable();
+    let device = Device::new(schema("updated_at", vec![number]), purging()).await;
+    device.insert(json!({"id": ID, "n": 1})).await;
+    let theirs = json!({"id": ID, "n": "one", "updated_at": stamp(2).to_json()});
+    device.server.lists(theirs);
+    device.pull().await;
+    let mut events = device.engine.events();
+    device.delete().await;
+    assert_eq!(device.row(), None);
+    assert_eq!(device.set_aside().await.len(), 1);
+    let told = told(&mut events).into_iter();
+    let set_aside = told.filter(|event| matches!(event, SyncEvent::RowQuarantined { .. }));
+    assert_eq!(set_aside.count(), 1);
 }

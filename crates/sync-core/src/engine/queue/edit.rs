@@ -4,6 +4,7 @@ use super::Outbox;
 use crate::error::SyncError;
 use crate::id::OpId;
 use crate::record::Record;
+use crate::stats::SyncStats;
 use crate::store::{OpQuery, TxMode};
 use crate::system_fields::is_system_field;
 use crate::writer::Write;
@@ -60,9 +61,11 @@ impl Outbox {
         let mut after = before.clone();
         correct(&mut after);
         let after = with_system_fields(after, &before);
-        let write = Write::Update { before, after };
-        let edited = writer.apply(&mut *tx, write).await?;
+        let (write, mut events) = (Write::Update { before, after }, Vec::new());
+        let edited = writer.apply(&mut *tx, write, &mut events).await?;
         tx.commit().await?;
+        let context = self.engine.context();
+        context.tell(events, &mut SyncStats::default());
         Ok(edited)
     }
 }

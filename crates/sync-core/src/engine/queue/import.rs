@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::entity::without_contents;
 use crate::error::SyncError;
 use crate::op::Change;
+use crate::stats::SyncStats;
 use crate::store::{OpQuery, StoreTx, TxMode};
 use crate::writer::{Write, without_tombstone};
 
@@ -64,7 +65,7 @@ impl Outbox {
     /// [`SyncError::Io`] if `lines` fails, [`SyncError::Store`]. After an error nothing has changed.
     pub async fn import(&self, lines: impl io::BufRead + Send) -> Result<Imported, SyncError> {
         let (entries, fingerprint) = self.read(lines)?;
-        let mut imported = Imported::default();
+        let (mut imported, mut events) = (Imported::default(), Vec::new());
         let mut tx = self.engine.store().begin(TxMode::Write).await?;
         if !is_new(&mut *tx, &fingerprint).await? {
             imported.skipped = entries.len() as u64;
@@ -86,7 +87,7 @@ impl Outbox {
             }
             let write = on_what_is_here(&mut *tx, &line, write).await?;
             let writer = self.engine.records(line.kind.as_str())?;
-            match writer.apply(&mut *tx, write).await {
+            match writer.apply(&mut *tx, write, &mut events).await {
                 Ok(true) => imported.written += 1,
                 Ok(false) => imported.unchanged += 1,
                 Err(SyncError::Store(error)) => return Err(error.into()),
@@ -95,6 +96,8 @@ impl Outbox {
             }
         }
         tx.commit().await?;
+        let context = self.engine.context();
+        context.tell(events, &mut SyncStats::default());
         Ok(imported)
     }
 

@@ -7,6 +7,7 @@ use crate::id::OpId;
 use crate::op::Change;
 use crate::outbox::Entity;
 use crate::record::Record;
+use crate::stats::SyncStats;
 use crate::store::{Decided, ResolvedConflict, TxMode};
 use crate::table::Table;
 use crate::writer::{Write, without_tombstone};
@@ -82,10 +83,13 @@ impl Conflicts {
         let Some(write) = write_back(&past, &entity) else {
             return Ok(Undo::NothingToUndo);
         };
-        if !writer.apply(&mut *tx, write).await? {
+        let mut events = Vec::new();
+        if !writer.apply(&mut *tx, write, &mut events).await? {
             return Ok(Undo::NothingToUndo);
         }
         tx.commit().await?;
+        let context = self.engine.context();
+        context.tell(events, &mut SyncStats::default());
         Ok(Undo::Queued)
     }
 }
