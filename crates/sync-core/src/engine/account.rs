@@ -1,7 +1,7 @@
 //! Whose data lies in a database: opening under an account, and signing out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::queue::IMPORTED_FILES;
 use super::{Discarded, SyncEngine};
@@ -319,12 +319,37 @@ impl SyncEngine {
             tx.put_meta(&note(kind), None).await?;
         }
         // Whoever waits to write finds this before the data is gone, not after it.
-        self.shared.signed_out.store(true, Ordering::Release);
-        if let Err(error) = tx.commit().await {
-            self.shared.signed_out.store(false, Ordering::Release);
-            return Err(error.into());
-        }
+        let signing_out = SigningOut::begin(&self.shared.signed_out);
+        tx.commit().await?;
+        signing_out.end();
         Ok(discarded)
+    }
+}
+
+/// Notes that the account's data is gone; takes the note back if the commit fails, or nobody waits
+/// for it any more.
+struct SigningOut<'a> {
+    note: &'a AtomicBool,
+    is_done: bool,
+}
+
+impl<'a> SigningOut<'a> {
+    fn begin(note: &'a AtomicBool) -> Self {
+        note.store(true, Ordering::Release);
+        let is_done = false;
+        Self { note, is_done }
+    }
+
+    fn end(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for SigningOut<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.note.store(false, Ordering::Release);
+        }
     }
 }
 

@@ -199,3 +199,53 @@ calls! {
         put_meta(key: &str, value: Option<&str>) -> ();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sync_core::transport::Offline;
+    use sync_core::{Column, ColumnType, SignOut, SyncEngine, SyncError, TableConfig};
+
+    use super::*;
+
+    /// An engine with one row, on a store that pauses.
+    async fn engine(store: &PausingStore) -> SyncEngine {
+        let notes = TableSchema::new(Kind::new("notes").unwrap(), "notes", "id")
+            .column(Column::new("id", ColumnType::Text));
+        let builder = SyncEngine::builder(store.clone(), Offline::new("nowhere"));
+        let builder = builder.schema(notes, TableConfig::new()).account("ann");
+        builder.build().await.unwrap()
+    }
+
+    async fn write(engine: &SyncEngine, id: &str) -> Result<(), SyncError> {
+        let record = Record::try_from(json!({ "id": id })).unwrap();
+        engine.records("notes")?.insert(record).await
+    }
+
+    #[tokio::test]
+    async fn after_a_sign_out_that_was_dropped_at_any_await_the_engine_writes_on_or_is_shut_down() {
+        for polls in 1.. {
+            let store = PausingStore::at(1);
+            let engine = engine(&store).await;
+            write(&engine, "waits").await.unwrap();
+            let mut signing_out = Box::pin(engine.sign_out(SignOut::DiscardPending));
+            let mut done = false;
+            for _ in 0..polls {
+                done = done || futures::poll!(&mut signing_out).is_ready();
+            }
+            drop(signing_out);
+            let mut tx = store.begin(TxMode::Read).await.unwrap();
+            let nothing_happened = tx.count_ops(&OpQuery::default()).await.unwrap() == 1;
+            drop(tx);
+            let written = write(&engine, "later").await;
+            if nothing_happened {
+                assert!(written.is_ok(), "dropped at await {polls}: {written:?}");
+            } else {
+                assert!(matches!(written, Err(SyncError::ShutDown)));
+            }
+            if done {
+                return;
+            }
+        }
+    }
+}
