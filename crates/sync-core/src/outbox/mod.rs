@@ -4,9 +4,10 @@
 //! transaction. Everything that the law says about operations is in these files: how writes fold
 //! ([`write`]), what happens next ([`next`]), what an answer does ([`settle`]), how a conflict is
 //! judged ([`judge`]), what a pulled record does ([`pulled`]), how what an older app left is lifted
-//! ([`lift`]).
+//! ([`lift`]), and how an edit of another device joins ([`carried`]).
 
 mod body;
+mod carried;
 mod complete;
 mod content;
 mod entity;
@@ -25,6 +26,7 @@ mod settle;
 mod verdict;
 mod write;
 
+pub(crate) use carried::Carried;
 pub(crate) use content::{has_landed, same_content, strip_for_server};
 pub(crate) use entity::{Entity, Refused, Rules};
 pub(crate) use judge::{Flow, Found};

@@ -63,7 +63,13 @@ impl Entity {
         }
     }
 
-    fn enqueue(&mut self, change: Change, op_id: OpId, at: Timestamp, rules: &Rules<'_>) -> Fold {
+    pub(super) fn enqueue(
+        &mut self,
+        change: Change,
+        op_id: OpId,
+        at: Timestamp,
+        rules: &Rules<'_>,
+    ) -> Fold {
         if self.base.is_none() {
             self.set_base(self.before_image());
         }
@@ -109,7 +115,7 @@ impl Entity {
     }
 
     /// What the entity was before this write, as the server knows it.
-    fn before_image(&self) -> ServerState {
+    pub(super) fn before_image(&self) -> ServerState {
         let version = self.known.clone().flatten();
         match (&self.row, &self.known) {
             (Some(row), Some(_)) if row.is_deleted() => ServerState::Deleted {

@@ -1,5 +1,6 @@
 //! Local writes: the row and its queued operation in one transaction.
 
+mod carried;
 mod entity;
 mod group;
 mod record;
@@ -8,6 +9,7 @@ mod whole;
 mod within;
 mod write;
 
+pub(crate) use carried::TakenOver;
 pub use entity::EntityWriter;
 pub(crate) use group::GroupCommit;
 pub use record::RecordWriter;

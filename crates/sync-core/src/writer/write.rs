@@ -116,7 +116,11 @@ impl RecordWriter {
         }
     }
 
-    async fn load(&self, tx: &mut dyn StoreTx, id: EntityId) -> Result<Entity, SyncError> {
+    pub(super) async fn load(
+        &self,
+        tx: &mut dyn StoreTx,
+        id: EntityId,
+    ) -> Result<Entity, SyncError> {
         Ok(Entity::load_one(tx, self.table()?, &id).await?)
     }
 
@@ -322,7 +326,7 @@ impl RecordWriter {
     }
 
     /// What is never sent is not queued; columns of this device alone may be written all the same.
-    fn check_direction(&self) -> Result<(), SyncError> {
+    pub(super) fn check_direction(&self) -> Result<(), SyncError> {
         if self.table()?.direction.pushes() {
             return Ok(());
         }
@@ -343,7 +347,7 @@ impl RecordWriter {
         Ok(columns.any(|column| column.local_only))
     }
 
-    fn table(&self) -> Result<&Table, SyncError> {
+    pub(super) fn table(&self) -> Result<&Table, SyncError> {
         if self.engine.is_signed_out() {
             return Err(SyncError::ShutDown);
         }

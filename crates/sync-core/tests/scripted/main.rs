@@ -15,6 +15,7 @@ mod deleting;
 mod device;
 mod family;
 mod hostile;
+mod importing;
 mod orphans;
 mod pages;
 mod references;

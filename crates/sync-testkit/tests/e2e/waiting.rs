@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io;
 
 use serde_json::{Value, json};
-use sync_core::{EntityState, Fate, OpStatus, Record, SyncError, SyncOptions};
+use sync_core::{ConflictStrategy, EntityState, Fate, OpStatus, Record, SyncError, SyncOptions};
 use sync_testkit::{Fault, MockServer, Route};
 
 use crate::conflicts::in_conflict;
@@ -275,6 +275,43 @@ async fn e2e_an_edit_of_a_row_that_is_not_here_creates_it_and_one_that_changes_n
 }
 
 #[tokio::test]
+async fn e2e_what_others_wrote_since_is_a_conflict_for_an_import_as_for_any_edit() {
+    let server = server_with_note().await;
+    let lost = device(&server).await;
+    lost.sync_fully().await;
+    lost.edit("n1", json!({"mood": 5, "title": "mine"})).await;
+    lost.create("n2", json!({"title": "mine"})).await;
+    let lines = exported(&lost).await;
+    server.update(NOTES, "n1", json!({"mood": 9}));
+    let theirs = json!({"id": "n2", "title": "theirs", "body": "theirs"});
+    server.seed(NOTES, [theirs.clone()]).unwrap();
+    for strategy in [
+        ConflictStrategy::ServerWins,
+        ConflictStrategy::LastWriteWins,
+    ] {
+        let here = Setup::new(&server).strategy(strategy).open().await;
+        here.sync_fully().await;
+        assert_eq!(imported(&here, &lines).await, (2, 0, 0));
+        assert_fields(here.live("n2").await.as_ref(), &json!({"title": "mine"}));
+        let report = here.engine.sync().await.unwrap();
+        assert_eq!(report.stats.conflicts, 2);
+        converge(&server, &[&here]).await;
+        assert_fields(server.get(NOTES, "n1").as_ref(), &json!({"mood": 9}));
+        assert_fields(server.get(NOTES, "n2").as_ref(), &theirs);
+    }
+    let here = device(&server).await;
+    here.sync_fully().await;
+    assert_eq!(imported(&here, &lines).await, (2, 0, 0));
+    let report = here.engine.sync().await.unwrap();
+    assert_eq!(report.stats.conflicts, 2);
+    converge(&server, &[&here]).await;
+    let merged = json!({"title": "mine", "mood": 5});
+    assert_fields(server.get(NOTES, "n1").as_ref(), &merged);
+    let merged = json!({"title": "mine", "body": "theirs"});
+    assert_fields(server.get(NOTES, "n2").as_ref(), &merged);
+}
+
+#[tokio::test]
 async fn e2e_an_import_with_a_line_that_cannot_be_read_changes_nothing() {
     let server = server_with_note().await;
     let lost = device(&server).await;
@@ -287,8 +324,8 @@ async fn e2e_an_import_with_a_line_that_cannot_be_read_changes_nothing() {
     here.sync_fully().await;
     let bad = [
         other.replace("\"notes\"", "\"unknown\""),
-        other.replace("\"format\":1", "\"format\":2"),
-        other.replace("\"format\":1,", ""),
+        other.replace("\"format\":2", "\"format\":3"),
+        other.replace("\"format\":2,", ""),
         other.replace("\"upsert\"", "\"s3cr3t\""),
         other.replacen("\"n3\"", "\"n4\"", 1),
         other.replace("\"title\":\"s3cr3t\"", "\"title\":null"),

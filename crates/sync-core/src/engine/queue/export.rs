@@ -1,5 +1,6 @@
 //! The queue as a file: what waits here, to be kept or carried elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -8,13 +9,14 @@ use super::Outbox;
 use crate::changed_fields::ChangedFields;
 use crate::error::SyncError;
 use crate::id::{EntityId, Kind, OpId};
-use crate::op::{Change, Op};
+use crate::op::{Change, Fate, Op, Shadow};
 use crate::record::Record;
-use crate::store::{OpQuery, TxMode};
+use crate::store::{OpQuery, StoreTx, TxMode};
 use crate::time::Timestamp;
+use crate::version::ServerState;
 
 /// The version of the lines that this library writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 const AT_A_TIME: u32 = 500;
 
@@ -40,10 +42,27 @@ pub(super) struct Line {
     pub(super) changed: Option<ChangedFields>,
     pub(super) written_at: Timestamp,
     pub(super) schema_version: u32,
+    /// What the server had when the oldest edit of this record that waits was made; absent in
+    /// format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<ServerState>,
+    /// The version of the table's schema that `base` is of, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base_schema_version: Option<u32>,
+    /// Was it sent, and has nobody heard whether it arrived?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) may_have_arrived: bool,
 }
 
-impl From<Op> for Line {
-    fn from(op: Op) -> Self {
+/// What the library remembers of the records that have operations.
+type Shadows = BTreeMap<(Kind, EntityId), Shadow>;
+
+impl Line {
+    fn new(op: Op, shadows: &Shadows) -> Self {
+        // A record that nobody met has no shadow.
+        let shadow = shadows.get(&(op.kind.clone(), op.entity_id.clone()));
+        let base = shadow.map_or(ServerState::Absent, |shadow| shadow.base.clone());
+        let base_version = shadow.map(|shadow| shadow.schema_version);
         let (change, record, changed) = match op.written {
             Change::Upsert { payload, changed } => (What::Upsert, Some(payload), changed),
             Change::Delete => (What::Delete, None, None),
@@ -58,6 +77,9 @@ impl From<Op> for Line {
             changed,
             written_at: op.written_at,
             schema_version: op.schema_version,
+            base: Some(base),
+            base_schema_version: base_version.filter(|version| *version != op.schema_version),
+            may_have_arrived: op.fate == Fate::Unknown,
         }
     }
 }
@@ -77,9 +99,10 @@ impl Outbox {
     /// # }
     /// ```
     ///
-    /// A line has `format` (1), `op_id`, `kind`, `id`, `change` (`upsert` or `delete`), for an upsert
-    /// `record` and `changed` (the names of the changed fields; absent = all), `written_at`, and
-    /// `schema_version` ([`crate::TableConfig::upcast`]). It holds the users' data: treat it so.
+    /// A line has `format` (2), `op_id`, `kind`, `id`, `change` (`upsert` or `delete`), for an upsert
+    /// `record` and `changed` (the names of the changed fields; absent = all), `written_at`,
+    /// `schema_version` ([`crate::TableConfig::upcast`]), and `base`: what the server had when the
+    /// oldest edit of the record that waits was made. It holds the users' data: treat it so.
     ///
     /// # Errors
     /// [`SyncError::Io`] if `out` fails, [`SyncError::Store`] if the database does.
@@ -101,8 +124,10 @@ impl Outbox {
                 return Ok(written);
             };
             query.after_seq = Some(last.seq);
+            let shadows = shadows_of(&mut *tx, &ops).await?;
             for op in ops {
-                let line = serde_json::to_vec(&Line::from(op)).map_err(io::Error::from);
+                let line = Line::new(op, &shadows);
+                let line = serde_json::to_vec(&line).map_err(io::Error::from);
                 let mut line = line.map_err(failed)?;
                 line.push(b'\n');
                 out.write_all(&line).map_err(failed)?;
@@ -110,4 +135,19 @@ impl Outbox {
             }
         }
     }
+}
+
+async fn shadows_of(tx: &mut dyn StoreTx, ops: &[Op]) -> Result<Shadows, SyncError> {
+    let mut entities: BTreeMap<&Kind, BTreeSet<&EntityId>> = BTreeMap::new();
+    for op in ops {
+        entities.entry(&op.kind).or_default().insert(&op.entity_id);
+    }
+    let mut shadows = Shadows::new();
+    for (kind, ids) in entities {
+        let ids: Vec<EntityId> = ids.into_iter().cloned().collect();
+        for shadow in tx.shadows(kind, &ids).await? {
+            shadows.insert((kind.clone(), shadow.entity_id.clone()), shadow);
+        }
+    }
+    Ok(shadows)
 }
