@@ -1,13 +1,15 @@
 //! Deletions, and what brings records back.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use sync_core::transport::{PushChange, PushOutcome};
+use sync_core::transport::{PullPage, PushChange, PushOutcome};
 use sync_core::{
-    Column, ColumnType, ConflictStrategy, OpStatus, Precondition, SoftDelete, SyncEvent,
-    TableConfig,
+    Column, ColumnType, ConflictStrategy, OpStatus, Precondition, ServerState, SoftDelete,
+    SyncEvent, TableConfig, TransportErrorKind,
 };
 
-use crate::device::{Device, ID, marked, purging, schema, told};
+use crate::device::{Device, ID, kind, marked, purging, schema, told};
 use crate::server::{Asked, accepted, conflict, deleted, if_base, live, stamp};
 
 #[tokio::test]
@@ -161,4 +163,26 @@ async fn a_record_that_cannot_take_the_place_of_a_deleted_row_is_told_to_be_in_q
     let told = told(&mut events).into_iter();
     let set_aside = told.filter(|event| matches!(event, SyncEvent::RowQuarantined { .. }));
     assert_eq!(set_aside.count(), 1);
+}
+
+#[tokio::test]
+async fn a_record_that_takes_the_place_of_a_deleted_row_during_a_resync_is_not_swept() {
+    let device = Device::having(json!({"id": "other", "a": 1})).await;
+    device.insert(json!({"id": ID, "a": 1})).await;
+    let theirs = json!({"id": ID, "a": 2, "updated_at": stamp(2).to_json()});
+    let mut page = PullPage::new(vec![theirs]);
+    page.next_page_token = Some("more".to_owned());
+    device.server.pages(page);
+    device.server.fails_to_page(TransportErrorKind::Offline);
+    device.pass(Duration::from_secs(8 * 86_400));
+    device.pull().await;
+    device.delete().await;
+    assert_eq!(device.row().unwrap().get("a"), Some(&json!(2)));
+    device.server.lists_all(vec![]);
+    device.server.shows(ServerState::gone());
+    device.server.shows(ServerState::gone());
+    device.pull().await;
+    assert_eq!(device.store.rows(&kind()).len(), 1, "the resync has ended");
+    assert!(device.row().is_some());
+    assert_eq!(device.server.asked(), [Asked::Fetch]);
 }
