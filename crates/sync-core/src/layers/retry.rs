@@ -16,6 +16,18 @@ use crate::version::ServerState;
 
 /// Repeats a request whose failure says that a repeat is worth it
 /// ([`TransportError::is_retryable`]), a push only where a repeat cannot take effect twice.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use std::time::Duration;
+/// # use sync_core::layers::RetryLayer;
+/// # use sync_core::{Env, FullJitter, Transport};
+/// # fn example(mine: Arc<dyn Transport>) {
+/// let policy = FullJitter::new(Duration::from_secs(1), Duration::from_secs(60), 2.0);
+/// let patient = RetryLayer::new(mine, Env::system(), Arc::new(policy), 5)
+///     .with_longest_pause(Duration::from_secs(30));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RetryLayer {
     inner: Arc<dyn Transport>,

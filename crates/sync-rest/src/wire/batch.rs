@@ -7,6 +7,25 @@ use serde_json::Value;
 use sync_core::contents::Contents;
 
 /// The body of `POST /batch`.
+///
+/// ```
+/// # use sync_rest::wire::{BatchOpKind, BatchRequest, BatchResponse, BatchResult};
+/// fn answer(request: BatchRequest) -> BatchResponse {
+///     let mut response = BatchResponse::default();
+///     for op in request.ops {
+///         let result = match (op.op_kind, op.payload) {
+///             (BatchOpKind::Upsert, Some(record)) => BatchResult {
+///                 data: Some(record), // as it was stored, with its new stamp
+///                 ..BatchResult::new(op.op_id, 200)
+///             },
+///             (BatchOpKind::Upsert, None) => BatchResult::new(op.op_id, 400),
+///             (BatchOpKind::Delete, _) => BatchResult::new(op.op_id, 204),
+///         };
+///         response.results.push(result);
+///     }
+///     response
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchRequest {
     /// The operations, of different records.

@@ -7,6 +7,17 @@ use serde_json::Value;
 use sync_core::contents::Contents;
 
 /// The body of a 409 or 412 as a server should write it. A client reads the older forms too.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_rest::wire::ConflictBody;
+/// let now = json!({"id": "milk", "title": "Oat", "updated_at": "2026-03-01T12:00:00.000000Z"});
+/// let body = ConflictBody {
+///     error: Some("conflict".into()),
+///     current: Some(now), // a tombstone too; `None` = it is deleted, and nothing is left
+///     server_timestamp: None,
+/// };
+/// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConflictBody {
@@ -33,6 +44,14 @@ impl fmt::Debug for ConflictBody {
 }
 
 /// The body of any other refusal.
+///
+/// ```
+/// # use sync_rest::wire::ErrorBody;
+/// let body = ErrorBody {
+///     error: "title_too_long".into(),
+///     message: Some("a title has at most 80 characters".into()), // the client shows it
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// A short code.

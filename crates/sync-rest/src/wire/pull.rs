@@ -54,6 +54,16 @@ impl PullQuery {
 }
 
 /// The answer to `GET /{kind}`.
+///
+/// ```
+/// # use serde_json::json;
+/// # use sync_rest::wire::PullResponse;
+/// let page = PullResponse {
+///     items: vec![json!({"id": "milk", "updated_at": "2026-03-01T12:00:00.000000Z"})],
+///     next_page_token: None, // the last page, or a server whose clients go on by `afterId`
+///     ..PullResponse::default()
+/// };
+/// ```
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullResponse {
@@ -96,6 +106,12 @@ pub struct DeleteQuery {
 }
 
 /// The data of a live event: a wake-up that carries no records.
+///
+/// ```
+/// # use sync_rest::wire::ChangeEvent;
+/// let event = ChangeEvent { kind: "todos".into(), cursor: None };
+/// assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"kind":"todos"}"#);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeEvent {
     /// The kind that changed.

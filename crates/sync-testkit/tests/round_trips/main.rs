@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod devices;
+mod forms;
 mod hostile;
 mod refused;
 mod stamps;

@@ -9,12 +9,10 @@ use proptest::option;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sync_core::{EntityWriter, SyncEngine, SyncEntity, Timestamp};
-use sync_rest::RestTransport;
-use sync_sqlx::SqliteStore;
-use sync_testkit::MockServer;
+use sync_core::{SyncEntity, Timestamp};
 use uuid::Uuid;
 
+use crate::devices::{Sent, assert_comes_back};
 use crate::{for_all, runtime};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -203,47 +201,21 @@ fn blank() -> Sample {
     serde_json::from_value(bare).unwrap()
 }
 
-struct Device {
-    engine: SyncEngine,
-    samples: EntityWriter<Sample>,
-}
+/// What the server adds is of no interest.
+impl Sent for Sample {
+    fn named(mut self, id: String) -> Self {
+        self.id = id;
+        self
+    }
 
-async fn device(server: &MockServer) -> Device {
-    let store = SqliteStore::open_in_memory().await.unwrap();
-    store.create_table::<Sample>().await.unwrap();
-    let rest = RestTransport::builder(server.url()).build().unwrap();
-    let builder = SyncEngine::builder(store, rest).table::<Sample>();
-    let engine = builder.build().await.unwrap();
-    Device {
-        samples: engine.writer().unwrap(),
-        engine,
+    fn without_stamps(mut self) -> Self {
+        self.rest.retain(|name, _| name.starts_with('x'));
+        self
     }
-}
 
-async fn assert_comes_back(mut samples: Vec<Sample>) {
-    for (number, sample) in samples.iter_mut().enumerate() {
-        sample.id = format!("s{number}");
-    }
-    let server = MockServer::start().await.unwrap();
-    let (here, there) = (device(&server).await, device(&server).await);
-    here.samples.insert_all(&samples).await.unwrap();
-    for sample in &samples {
-        let kept = here.samples.get(&sample.id).await.unwrap().unwrap();
-        assert_eq!(&kept, sample, "as SQLite keeps it");
-    }
-    for device in [&here, &there] {
-        let report = device.engine.sync().await.unwrap();
-        assert!(report.is_complete() && report.pending == 0, "{report:?}");
-    }
-    let stamp = |sample: &mut Sample| sample.rest.retain(|name, _| name.starts_with('x'));
-    for mut sample in samples {
-        let mut kept = here.samples.get(&sample.id).await.unwrap().unwrap();
-        stamp(&mut kept);
-        assert_eq!(kept, sample, "after it was sent");
-        let mut came = there.samples.get(&sample.id).await.unwrap().unwrap();
-        stamp(&mut came);
-        sample.draft = None;
-        assert_eq!(came, sample, "on another device");
+    fn without_own(mut self) -> Self {
+        self.draft = None;
+        self
     }
 }
 
