@@ -93,12 +93,13 @@ async fn fetch(
 async fn push(
     State(db): State<SqlitePool>,
     Path((kind, id)): Path<(String, String)>,
-    Query(query): Query<DeleteQuery>,
+    query: Result<Query<DeleteQuery>, QueryRejection>,
     method: Method,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Failure> {
     let deletes = method == Method::DELETE;
+    let Query(query) = query.map_err(refused)?;
     let (mut record, mut base) = (Map::new(), query.base_updated_at);
     if !deletes {
         record = serde_json::from_slice(&body.map_err(refused)?).map_err(refused)?;

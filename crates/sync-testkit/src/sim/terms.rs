@@ -2,6 +2,8 @@
 //! pulled and sent in its own way; and an app may be updated to one that only pulls a table, or only
 //! sends it, and back.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use sync_core::transport::{PushChange, PushOp};
 use sync_core::{Direction, Kind, Payload, SoftDelete, SyncError, TableConfig};
@@ -33,6 +35,12 @@ pub struct Terms {
     pub priority: i8,
     /// Do updates carry only what was changed, where the server takes that?
     pub in_part: bool,
+    /// After how many hours do the rows of deleted entities go, whatever `keeps_deleted` says?
+    #[serde(default)]
+    pub purges_after: Option<u16>,
+    /// The interval of automatic runs, in seconds; runs that somebody asks for take no notice.
+    #[serde(default)]
+    pub interval: Option<u16>,
 }
 
 /// Which way a table travels on a client.
@@ -63,6 +71,10 @@ pub(super) fn draw(seed: u64, setup: &mut Setup, steps: &mut Vec<Step>) {
     setup.habits.takes_parts = rng.bool();
     if rng.bool() {
         setup.terms = (0..3).map(|_| terms(&mut rng)).collect();
+        let mut times = fastrand::Rng::with_seed(seed.rotate_left(31) ^ 0x7469_6d65_7300);
+        for terms in &mut setup.terms {
+            add_times(&mut times, terms);
+        }
     }
     if rng.u32(..6) == 0 {
         for _ in 0..rng.u32(1..4) {
@@ -82,7 +94,14 @@ fn terms(rng: &mut fastrand::Rng) -> Terms {
         page_size: sometimes(rng).then(|| [1, 2, 3, 50][rng.usize(..4)]),
         priority: [0, 0, 1, -1][rng.usize(..4)],
         in_part: rng.bool(),
+        ..Terms::default()
     }
+}
+
+fn add_times(rng: &mut fastrand::Rng, terms: &mut Terms) {
+    let sometimes = |rng: &mut fastrand::Rng| rng.u32(..3) == 0;
+    terms.purges_after = sometimes(rng).then(|| [1, 24, 24 * 30][rng.usize(..3)]);
+    terms.interval = sometimes(rng).then(|| rng.u16(1..));
 }
 
 /// An edit waits when the app is updated to one that does not send, or does not pull; its user goes
@@ -150,10 +169,12 @@ impl SimTable {
     /// The settings of a built-in table, but for who decides its conflicts.
     pub(super) fn config_in(&self, setup: &Setup, strategy: Strategy, way: Way) -> TableConfig {
         let terms = setup.terms_of(self).copied().unwrap_or_default();
-        let soft_delete = if terms.keeps_deleted.unwrap_or(setup.keeps_deleted) {
-            SoftDelete::Keep
-        } else {
-            SoftDelete::Purge
+        let keeps = terms.keeps_deleted.unwrap_or(setup.keeps_deleted);
+        let purges_after = terms.purges_after.filter(|_| way != Way::Sent);
+        let soft_delete = match purges_after {
+            Some(hours) => SoftDelete::PurgeAfter(Duration::from_secs(u64::from(hours) * 3600)),
+            None if keeps => SoftDelete::Keep,
+            None => SoftDelete::Purge,
         };
         let mut config = self
             .config
@@ -167,6 +188,9 @@ impl SimTable {
         if way == Way::Pulled {
             // Nothing more has a meaning.
             return config;
+        }
+        if let Some(seconds) = terms.interval.filter(|_| way != Way::Sent) {
+            config = config.sync_interval(Duration::from_secs(seconds.into()));
         }
         if let Some(whose) = self.existing_rows(setup) {
             config = config.existing_rows(whose);
