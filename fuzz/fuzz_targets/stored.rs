@@ -11,7 +11,6 @@ use sync_core::store::{ConflictEntry, CursorState, QuarantineEntry, ResolvedConf
 use sync_core::{ColumnType, Op, ServerState, Shadow, Timestamp, Version};
 
 // The two files of the database crate that read what lies there; the crate itself would bring SQLite along.
-#[expect(dead_code, reason = "the target has no database to write to")]
 #[path = "../../crates/sync-sqlx/src/codec.rs"]
 mod codec;
 #[path = "../../crates/sync-sqlx/src/json.rs"]
