@@ -242,23 +242,18 @@ impl World<'_> {
             return;
         }
         let key = (conflict.kind.clone(), conflict.entity_id.clone());
-        let one = &self.clients[client];
-        let Some(table) = self.table_of(&key) else {
+        let settled = self.table_settled_by(client, &key, Strategy::LastWriteWins);
+        let Some(table) = settled else {
             return;
         };
-        if one.decides_by_hand
-            || table.strategy(&self.setup, one.strategy) != Strategy::LastWriteWins
-        {
-            return;
-        }
-        let Some(writes) = self.writes.get(&(one.number, key.clone())) else {
+        let Some(writes) = self.writes.get(&(self.clients[client].number, key.clone())) else {
             return;
         };
         let few = table.fields_of_few_values();
         let Some(edit) = Edit::of(conflict, writes, &few) else {
             return;
         };
-        let name = one.name();
+        let name = self.clients[client].name();
         match edit.judge(conflict, resolution) {
             Ok(told) => {
                 let mut shared = self.lock();

@@ -177,19 +177,14 @@ impl World<'_> {
             return;
         };
         let key = (conflict.kind.clone(), conflict.entity_id.clone());
-        let one = &self.clients[client];
-        let Some(table) = self.table_of(&key) else {
+        let settled = self.table_settled_by(client, &key, Strategy::AutoPreserve);
+        let Some(table) = settled else {
             return;
         };
-        if one.decides_by_hand
-            || table.strategy(&self.setup, one.strategy) != Strategy::AutoPreserve
-        {
-            return;
-        }
         let Some(decided) = Decided::of(conflict, resolution, contested_fields) else {
             return;
         };
-        let name = one.name();
+        let name = self.clients[client].name();
         let mut told: BTreeMap<&str, Result<&'static str, String>> = BTreeMap::new();
         for (field, _, _) in &table.fields {
             let judged = decided.field(field);

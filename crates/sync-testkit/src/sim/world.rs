@@ -330,6 +330,18 @@ impl<'a> World<'a> {
         self.tables.iter().find(|table| *table.kind() == key.0)
     }
 
+    /// The table of an entity, if this strategy of a client settles its conflicts, and nobody by hand.
+    pub(crate) fn table_settled_by(
+        &self,
+        client: usize,
+        key: &Key,
+        strategy: Strategy,
+    ) -> Option<&'a SimTable> {
+        let one = &self.clients[client];
+        let table = self.table_of(key).filter(|_| !one.decides_by_hand)?;
+        (table.strategy(&self.setup, one.strategy) == strategy).then_some(table)
+    }
+
     /// The live content of a row of a client.
     pub(crate) fn row(&self, client: usize, key: &Key) -> Option<JsonMap> {
         self.clients[client].seen.live(key).cloned()
